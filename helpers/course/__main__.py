@@ -18,9 +18,7 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(
-        prog="python -m helpers.course", description="The instructor's commands."
-    )
+    parser = argparse.ArgumentParser(prog="python -m helpers.course", description="The instructor's commands.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = arguments[0] if arguments else None
     for name, module_name in COMMANDS.items():

@@ -27,21 +27,11 @@ HELP = "regenerate notebooks, layers.py and pictures from the solutions"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="lessons to build, such as 02 (default: all)"
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="change nothing; name each file that is out of step"
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="execute lessons even when nothing they use has changed"
-    )
-    parser.add_argument(
-        "--root", type=Path, help="the repository (default: the one that helpers is installed from)"
-    )
-    parser.add_argument(
-        "-j", "--jobs", type=int, default=os.cpu_count() or 1, help="lessons executed at a time"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="lessons to build, such as 02 (default: all)")
+    parser.add_argument("--check", action="store_true", help="change nothing; name each file that is out of step")
+    parser.add_argument("--force", action="store_true", help="execute lessons even when nothing they use has changed")
+    parser.add_argument("--root", type=Path, help="the repository (default: the one that helpers is installed from)")
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="lessons executed at a time")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,9 +83,7 @@ def read_sources(project: Project) -> Sources:
 def check(project: Project) -> list[str]:
     """What is out of step, a line each: empty when every generated file is as the sources say."""
     sources = read_sources(project)
-    problems = [
-        f"{project.relative(path)}: a badge does not lead to {project.slug}" for path in sources.rewritten
-    ]
+    problems = [f"{project.relative(path)}: a badge does not lead to {project.slug}" for path in sources.rewritten]
     if _text(project.layers) != sources.layers:
         problems.append(f"{project.relative(project.layers)}: not what the exported cells say")
     wanted: set[Path] = set()
@@ -114,17 +102,13 @@ def check(project: Project) -> list[str]:
             if not path.exists():
                 problems.append(f"{project.relative(path)}: missing")
             elif _text(path) != text:
-                problems.append(
-                    f"{project.relative(path)}: not what the solution makes of it; was it edited by hand?"
-                )
+                problems.append(f"{project.relative(path)}: not what the solution makes of it; was it edited by hand?")
     for path in _generated(project) - wanted:
         problems.append(f"{project.relative(path)}: no solution makes this file")
     return sorted(problems)
 
 
-def build(
-    project: Project, names: list[str] | None = None, *, force: bool = False, jobs: int = 2
-) -> list[str]:
+def build(project: Project, names: list[str] | None = None, *, force: bool = False, jobs: int = 2) -> list[str]:
     """Write what `check` would complain about.
 
     Parameters
@@ -149,9 +133,7 @@ def build(
     chosen = [x for x in sources.lessons if not names or any(x.name.startswith(name) for name in names)]
     if not chosen:
         known = ", ".join(lesson.name for lesson in sources.lessons)
-        raise CourseError(
-            project.solutions, None, f"no lesson called {' or '.join(names or [])}; there are {known}"
-        )
+        raise CourseError(project.solutions, None, f"no lesson called {' or '.join(names or [])}; there are {known}")
     for path, text in sources.rewritten.items():
         _write(path, text.encode())
     _write(project.layers, sources.layers.encode())
@@ -221,9 +203,7 @@ def _pictures(project: Project, lesson: Lesson, executed: NotebookNode) -> dict[
         drawn = pictures(executed)
     except ValueError as error:
         raise CourseError(lesson.path, None, str(error)) from error
-    return {
-        project.expected / f"{picture_name(lesson, i)}.png": content for i, content in enumerate(drawn, 1)
-    }
+    return {project.expected / f"{picture_name(lesson, i)}.png": content for i, content in enumerate(drawn, 1)}
 
 
 def _exercise_files(project: Project, lesson: Lesson) -> dict[Path, str]:
@@ -248,9 +228,7 @@ def _remove_orphans(project: Project, lessons: list[Lesson]) -> None:
     for path in _generated(project):
         if path.suffix == ".png":
             lesson, _, number = path.stem.rpartition("_")
-            marked = sum(
-                "expected-output" in cell.tags for x in lessons if x.name == lesson for cell in x.cells
-            )
+            marked = sum("expected-output" in cell.tags for x in lessons if x.name == lesson for cell in x.cells)
             if number.isdigit() and int(number) <= marked:
                 continue
         elif path.stem in names:

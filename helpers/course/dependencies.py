@@ -28,15 +28,11 @@ def dependencies(project: Project, lesson: Lesson) -> set[Path]:
     found: set[Path] = set()
     source = "\n".join(cell.source for cell in lesson.cells if cell.kind == "code")
     waiting = [ast.parse(source)]
-    assets = [
-        path for path in (project.helpers / "assets").glob("*") if path.is_file() and path.suffix != ".md"
-    ]
+    assets = [path for path in (project.helpers / "assets").glob("*") if path.is_file() and path.suffix != ".md"]
     while waiting:
         tree = waiting.pop()
         strings = {
-            node.value
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
         found |= {path for path in assets if any(path.name in string for string in strings)}
         for path in _imported(project, tree):

@@ -106,9 +106,7 @@ def _tidy(outputs: list[NotebookNode], tags: set[str]) -> list[NotebookNode]:
         data = output.get("data", {})
         if _WIDGET in data:
             if "nbval-ignore-output" not in tags:
-                raise ValueError(
-                    "this cell shows a widget: tag it `nbval-ignore-output`, its state is kept nowhere"
-                )
+                raise ValueError("this cell shows a widget: tag it `nbval-ignore-output`, its state is kept nowhere")
             continue
         if "image/png" in data:
             data["image/png"] = _bare_png(data["image/png"])

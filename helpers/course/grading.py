@@ -22,9 +22,7 @@ def grading_metadata(cells: list[Cell]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _entry(
-    grade_id: str, *, solution: bool = False, grade: bool = False, locked: bool = False
-) -> dict[str, Any]:
+def _entry(grade_id: str, *, solution: bool = False, grade: bool = False, locked: bool = False) -> dict[str, Any]:
     return {
         "grade": grade,
         "grade_id": grade_id,

@@ -116,9 +116,7 @@ def _check_marks(lesson: Lesson) -> None:
                 raise CourseError(cell.path, cell.line - 1, f"unknown tag {tag!r}; known are {known}")
         if "exercise" in cell.tags:
             if unchecked is not None:
-                raise unchecked.error(
-                    0, f"exercise {unchecked.exercise[0]} has no cell tagged `check` after it"
-                )
+                raise unchecked.error(0, f"exercise {unchecked.exercise[0]} has no cell tagged `check` after it")
             number, _ = cell.exercise
             if number in exercises:
                 first = exercises[number].line

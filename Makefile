@@ -1,0 +1,37 @@
+# Everything runs in .venv; the logic is in helpers/course.
+PYTHON ?= $(or $(shell command -v .venv/bin/python || command -v python3 || command -v python3.13 || \
+	command -v python3.12 || command -v python3.11),$(error Python is missing: install 3.11, 3.12 or 3.13))
+SETUP = $(PYTHON) -E -S -m helpers.course.bootstrap
+COURSE = .venv/bin/python -m helpers.course
+JOBS ?= 2
+PYTEST = .venv/bin/python -m pytest --numprocesses $(JOBS) --dist loadfile \
+	--nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests solutions
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test test-all notebooks pins
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+lab: ## open the course in JupyterLab, on your own copies in work/ (ARGS=--no-browser prints the address)
+	@$(SETUP) lab
+	@$(COURSE) lab -- $(ARGS)
+
+test: ## every test that needs no fresh environment and no browser
+	@$(SETUP) all
+	@$(COURSE) prefetch
+	@$(PYTEST) -m "not fresh and not browser" $(ARGS)
+
+test-all: ## every test
+	@$(SETUP) all
+	@$(COURSE) prefetch
+	@$(PYTEST) $(ARGS)
+
+notebooks: ## regenerate notebooks, layers.py and pictures from solutions/*.py
+	@$(SETUP) all
+	@$(COURSE) prefetch
+	@$(COURSE) build $(ARGS)
+
+pins: ## refresh constraints.txt and the environment files (some minutes)
+	@$(SETUP) all
+	@$(COURSE) pins $(ARGS)

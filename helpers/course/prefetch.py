@@ -1,0 +1,35 @@
+"""Put the sample data into the cache, so that no lesson needs a network afterwards."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from helpers.downloads import DownloadError, cache_dir
+from helpers.pretrained import encoder_files
+
+HELP = "put the sample data into the cache, so that the lessons run without a network"
+
+# What the lessons load by default. Each function costs nothing when its data is there.
+SAMPLE: list[tuple[str, Callable[[], object]]] = [("the pretrained encoder", encoder_files)]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = f"The cache is {cache_dir()}; COURSE_CACHE in the environment sets another."
+
+
+def run(args: argparse.Namespace) -> int:
+    return 1 if fetch_sample() else 0
+
+
+def fetch_sample() -> list[str]:
+    """Fetch what is missing; say in a line what could not be had, and return its names."""
+    failed = []
+    for name, fetch in SAMPLE:
+        try:
+            fetch()
+        except DownloadError as error:
+            print(f"{name} is missing: {error}", file=sys.stderr)
+            failed.append(name)
+    return failed
