@@ -79,6 +79,16 @@ display(Image(data=PNG_BYTES))
 """.replace("PNG_BYTES", "__import__('base64').b64decode(PNG)")
 )
 
+SECOND_EXERCISE_1 = """
+# %% tags=["exercise"]
+# Exercise 1: again
+# BEGIN SOLUTION
+x = 1
+# END SOLUTION
+
+# %% tags=["check"]
+"""
+
 SECOND = (
     HEADER
     + """\
@@ -92,9 +102,7 @@ round(area(2), 3)
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    (tmp_path / "pyproject.toml").write_text(
-        '[tool.course]\nslug = "your_account/attention-course"\nbranch = "main"\n'
-    )
+    (tmp_path / "pyproject.toml").write_text('[tool.course]\nslug = "your_account/attention-course"\nbranch = "main"\n')
     (tmp_path / "solutions").mkdir()
     (tmp_path / "helpers").mkdir()
     (tmp_path / "helpers" / "__init__.py").write_text("")
@@ -150,9 +158,7 @@ def test_twins_are_paired_the_jupytext_way(project: Project, executions: list[st
         ]
 
 
-def test_saving_a_solution_notebook_gives_back_the_percent_file(
-    project: Project, executions: list[str]
-) -> None:
+def test_saving_a_solution_notebook_gives_back_the_percent_file(project: Project, executions: list[str]) -> None:
     build(project)
     executed = jupytext.read(project.solutions / "01_first.ipynb")
     assert jupytext.writes(executed, fmt="py:percent") == LESSON
@@ -232,9 +238,7 @@ def test_cell_ids_survive_an_insertion(project: Project, executions: list[str]) 
     assert len(after) == len(before) + 1
 
 
-def test_editing_an_exported_cell_executes_the_lessons_that_import_it(
-    project: Project, executions: list[str]
-) -> None:
+def test_editing_an_exported_cell_executes_the_lessons_that_import_it(project: Project, executions: list[str]) -> None:
     (project.solutions / "02_second.py").write_text(SECOND)
     (project.solutions / "03_third.py").write_text(HEADER + "# %%\n1 + 1\n")
     build(project)
@@ -260,13 +264,33 @@ def test_editing_an_imported_helper_executes_the_lesson(project: Project, execut
 @pytest.mark.parametrize(
     ("name", "edit", "named"),
     [
-        ("an edited solution", lambda p: _append(p.solutions / "01_first.py", "\n# %%\n2\n"), "solutions/01_first.ipynb"),
-        ("a hand-edited exercise", lambda p: _append(p.notebooks / "01_first.py", "\n# %%\n2\n"), "notebooks/01_first.py"),
-        ("a hand-edited exercise notebook", lambda p: _edit_ipynb(p.notebooks / "01_first.ipynb"), "notebooks/01_first.ipynb"),
-        ("a hand-edited solution notebook", lambda p: _edit_ipynb(p.solutions / "01_first.ipynb"), "solutions/01_first.ipynb"),
+        (
+            "an edited solution",
+            lambda p: _append(p.solutions / "01_first.py", "\n# %%\n2\n"),
+            "solutions/01_first.ipynb",
+        ),
+        (
+            "a hand-edited exercise",
+            lambda p: _append(p.notebooks / "01_first.py", "\n# %%\n2\n"),
+            "notebooks/01_first.py",
+        ),
+        (
+            "a hand-edited exercise notebook",
+            lambda p: _edit_ipynb(p.notebooks / "01_first.ipynb"),
+            "notebooks/01_first.ipynb",
+        ),
+        (
+            "a hand-edited solution notebook",
+            lambda p: _edit_ipynb(p.solutions / "01_first.ipynb"),
+            "solutions/01_first.ipynb",
+        ),
         ("a missing twin", lambda p: (p.notebooks / "01_first.ipynb").unlink(), "notebooks/01_first.ipynb"),
         ("a missing solution twin", lambda p: (p.solutions / "01_first.ipynb").unlink(), "solutions/01_first.ipynb"),
-        ("a notebook without a solution", lambda p: (p.notebooks / "09_x.ipynb").write_text("{}"), "notebooks/09_x.ipynb"),
+        (
+            "a notebook without a solution",
+            lambda p: (p.notebooks / "09_x.ipynb").write_text("{}"),
+            "notebooks/09_x.ipynb",
+        ),
         ("a changed picture", lambda p: (p.expected / "01_first_1.png").write_bytes(b"x"), "01_first_1.png"),
         ("edited layers", lambda p: _append(p.layers, "\n"), "helpers/layers.py"),
         (
@@ -280,7 +304,7 @@ def test_editing_an_imported_helper_executes_the_lesson(project: Project, execut
             "solutions/01_first.py",
         ),
     ],
-)  # fmt: skip
+)
 def test_check_names_what_is_out_of_step(
     project: Project, executions: list[str], name: str, edit: object, named: str
 ) -> None:
@@ -324,18 +348,34 @@ def test_errors_name_the_line(project: Project) -> None:
     [
         (LESSON.replace("    # END SOLUTION\n", "", 1), "# BEGIN", "inside the one"),
         (LESSON.replace("    # END SOLUTION\n", ""), "# BEGIN", "inside the one|never closed"),
-        (LESSON.replace("    return 2 * math.pi * radius\n    # END SOLUTION\n", "    return 2\n"), "# BEGIN", "never closed"),
+        (
+            LESSON.replace("    return 2 * math.pi * radius\n    # END SOLUTION\n", "    return 2\n"),
+            "# BEGIN",
+            "never closed",
+        ),
         (LESSON.replace("    # BEGIN SOLUTION\n    return 2", "    return 2"), "# END", "without a"),
         (LESSON.replace("def area", "# STUB: x = ...\ndef area"), "# STUB: x", "outside a solution region"),
-        (LESSON.replace("    return 2 * math", "    x = 1\n    # STUB: y = ...\n    return 2 * math"), "# STUB: y", "below the answer"),
+        (
+            LESSON.replace("    return 2 * math", "    x = 1\n    # STUB: y = ...\n    return 2 * math"),
+            "# STUB: y",
+            "below the answer",
+        ),
         (LESSON.replace('tags=["check"]', 'tags=["form"]'), "# Exercise 1", "no cell tagged `check`"),
         (LESSON.replace("# Exercise 1: the area", "# The area"), "# The area", "starts with a line like"),
         (LESSON.replace('"exercise", "export"', '"exercice"'), "exercice", "unknown tag 'exercice'"),
-        (LESSON + '\n# %% tags=["exercise"]\n# Exercise 1: again\n# BEGIN SOLUTION\nx = 1\n# END SOLUTION\n\n# %% tags=["check"]\n', "# Exercise 1: again", "second exercise 1"),
-        (LESSON.replace('tags=["exercise", "export"]', "").replace('tags=["check"]', ""), "# BEGIN", "not tagged `exercise`"),
-        (LESSON + '\n# %% tags=["export"]\ndef area(radius):\n    return radius\n', "def area", "'area' is exported twice"),
+        (LESSON + SECOND_EXERCISE_1, "# Exercise 1: again", "second exercise 1"),
+        (
+            LESSON.replace('tags=["exercise", "export"]', "").replace('tags=["check"]', ""),
+            "# BEGIN",
+            "not tagged `exercise`",
+        ),
+        (
+            LESSON + '\n# %% tags=["export"]\ndef area(radius):\n    return radius\n',
+            "def area",
+            "'area' is exported twice",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_mark_is_an_error_with_its_line_and_nothing_is_written(
     project: Project, executions: list[str], text: str, named: str, message: str
 ) -> None:
@@ -373,9 +413,7 @@ def test_an_executed_lesson_holds_its_outputs_without_times_or_versions(project:
         ("import ipywidgets\n\nipywidgets.IntSlider()", "nbval-ignore-output"),
     ],
 )
-def test_a_cell_that_cannot_be_kept_is_an_error_with_its_line(
-    project: Project, cell: str, message: str
-) -> None:
+def test_a_cell_that_cannot_be_kept_is_an_error_with_its_line(project: Project, cell: str, message: str) -> None:
     (project.solutions / "01_first.py").write_text(HEADER + f"# %%\n0\n\n# %%\n{cell}\n")
     with pytest.raises(CourseError, match=message) as raised:
         build(project)

@@ -1,0 +1,153 @@
+"""The picture of the "bank" demo, and the same in sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from helpers.demos.bank import ValueAttention
+
+_MOST_BARS = 20
+_MOST_LETTERS = 18  # of a word beside its bar
+_PANEL = 3.7  # inches; the first 1.5 are for the words
+_WORDS = 1.5
+_FAINT = 0.1  # when no weight is larger than this, the axis follows the weights
+
+
+def draw_value_attention(result: ValueAttention) -> Figure:
+    """Draw the words nearest the query, a bar for each key's weight, and the words nearest the value.
+
+    Of more than 20 different keys it shows the 20 strongest. A key that comes several times gets one bar, with the
+    sum of its weights.
+    """
+    from helpers import plots
+    from helpers.style import new_figure
+
+    keys, weights = _strongest(result)
+    rows = max(len(keys), len(result.query_neighbours), len(result.value_neighbours))
+    height = 1.3 + 0.25 * rows
+    # Laid out by hand: looking for the best layout takes longer than drawing.
+    figure = new_figure(3 * _PANEL, height, layout="none")
+    grid = figure.add_gridspec(
+        1,
+        3,
+        left=_WORDS / (3 * _PANEL),
+        right=1 - 0.05 / _PANEL,
+        bottom=0.75 / height,
+        top=1 - 0.4 / height,
+        wspace=(_WORDS + 0.1) / (_PANEL - _WORDS - 0.1),
+    )
+    left, middle, right = (figure.add_subplot(place) for place in grid)
+    typed = {result.query, *result.words}
+    known = bool(result.query_neighbours)
+    name = f"“{_short(result.query)}”" if known else "The query"
+    _draw_neighbours(left, result.query_neighbours, f"{name} alone", rows, typed, plots.BLUE)
+    _draw_weights(middle, keys, weights, len(set(result.words)), rows)
+    _draw_neighbours(right, result.value_neighbours, f"{name} after attention", rows, typed, plots.GREEN)
+    return figure
+
+
+def describe_value_attention(result: ValueAttention) -> str:
+    """The same in sentences: the weights, the words that came near, and what was left out."""
+    sentences = []
+    if result.weights.any():
+        keys, weights = _strongest(result)
+        shares = ", ".join(f"{key} {_number(weight)}" for key, weight in zip(keys, weights, strict=True))
+        weaker = len(set(result.words)) - len(keys)
+        more = f"; {weaker:,} weaker keys are not shown" if weaker else ""
+        sentences.append(f"The query “{result.query}” attends to: {shares}{more}.")
+        typed = {result.query, *result.words}
+        for name, neighbours in (("query", result.query_neighbours), ("value", result.value_neighbours)):
+            new = [word for word, _ in neighbours if word not in typed]
+            sentences.append(f"Near the {name}, of words that nobody typed: {', '.join(new) or 'none'}.")
+    return " ".join([*sentences, *result.messages])
+
+
+def _strongest(result: ValueAttention) -> tuple[list[str], np.ndarray]:
+    """The different keys, each with the sum of its weights: in the order of the line, or the 20 strongest first."""
+    total: dict[str, float] = {}
+    for word, weight in zip(result.words, result.weights.tolist(), strict=True):
+        total[word] = total.get(word, 0.0) + weight
+    keys = list(total)
+    if len(keys) > _MOST_BARS:
+        keys = sorted(keys, key=lambda key: -total[key])[:_MOST_BARS]
+    return keys, np.array([total[key] for key in keys])
+
+
+def _draw_weights(ax: Axes, keys: list[str], weights: np.ndarray, different: int, rows: int) -> None:
+    from helpers import plots
+
+    if not weights.any():
+        _say(ax, "Attention", "nothing to attend to")
+        return
+    title = f"attends most to “{_short(keys[int(np.argmax(weights))])}”"
+    xlabel = "attention weight"
+    if different > len(keys):
+        xlabel += f"\n(the {len(keys)} strongest of {different:,} keys)"
+    top = weights.max() if weights.max() < _FAINT else 1.0
+    plots.bars(
+        [_short(key) for key in keys],
+        weights,
+        title="",
+        xlabel=xlabel,
+        ax=ax,
+        colour=plots.VERMILION,
+        xlim=(0, 1.2 * top),
+        value_format=".2f" if top == 1.0 else ".4f",
+    )
+    _arrange(ax, title, rows, top)
+
+
+def _draw_neighbours(
+    ax: Axes, neighbours: list[tuple[str, float]], title: str, rows: int, typed: set[str], colour: str
+) -> None:
+    """A bar for each neighbour; those that were typed are grey, and the axis says so."""
+    from helpers import plots
+
+    if not neighbours:
+        _say(ax, title, "no vector, so no neighbours")
+        return
+    again = any(word in typed for word, _ in neighbours)
+    plots.bars(
+        [_short(word) for word, _ in neighbours],
+        [cosine for _, cosine in neighbours],
+        title="",
+        xlabel="cosine similarity" + ("\n(grey: words that were typed)" if again else ""),
+        ax=ax,
+        colour=colour,
+        xlim=(0, 1.2),
+    )
+    for (word, _), bar in zip(neighbours, ax.patches, strict=True):
+        if word in typed:
+            bar.set(facecolor=plots.GREY, edgecolor=plots.BLACK)
+    _arrange(ax, title, rows, 1.0)
+
+
+def _arrange(ax: Axes, title: str, rows: int, top: float) -> None:
+    ax.set_ylim(rows - 0.4, -0.6)  # bars as thick as in the other panels, the first one on top
+    ax.set_xticks([0, top / 2, top], [f"{tick:.2g}" for tick in (0, top / 2, top)])
+    _set_title(ax, title)
+
+
+def _say(ax: Axes, title: str, text: str) -> None:
+    _set_title(ax, title)
+    ax.set_axis_off()
+    ax.text(0.3, 0.5, text, ha="center", va="center", transform=ax.transAxes)
+
+
+def _set_title(ax: Axes, title: str) -> None:
+    """Put the title over the words too, where there is room for it."""
+    ax.set_title(title, loc="left", x=-(_WORDS - 0.1) / (_PANEL - _WORDS - 0.1), parse_math=False)
+
+
+def _short(word: str) -> str:
+    return word if len(word) <= _MOST_LETTERS else word[: _MOST_LETTERS - 1] + "…"
+
+
+def _number(weight: float) -> str:
+    return f"{weight:.2f}" if weight >= 0.005 else f"{weight:.1g}"

@@ -1,0 +1,217 @@
+"""What the heads of a pretrained encoder attend to, on a sentence of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+    from ipywidgets import Widget
+    from matplotlib.figure import Figure
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+MOST_PIECES = 32  # more rows than this are not legible in a notebook
+_MOST_LETTERS = 4000  # far more than 32 pieces need, and soon cut into pieces
+_ABREAST = 4  # small maps in a row
+
+
+@dataclass(frozen=True)
+class HeadMaps:
+    """Every attention weight of an encoder for one sentence.
+
+    Attributes
+    ----------
+    pieces
+        The word pieces, `[CLS]` and `[SEP]` included, (t,).
+    weights
+        (layers, heads, t, t): a row for each piece that looks, summing to 1.
+    is_word
+        False at the special tokens, (t,).
+    note
+        What a reader must know, such as that the text was cut; or nothing.
+    """
+
+    pieces: list[str]
+    weights: torch.Tensor
+    is_word: np.ndarray
+    note: str = ""
+
+    def head(self, layer: int, head: int) -> torch.Tensor:
+        """The weights (t, t) of one head; layers and heads are counted from 1.
+
+        Raises
+        ------
+        ValueError
+            There is no such layer or head.
+        """
+        layers, heads = self.weights.shape[:2]
+        if not (1 <= layer <= layers and 1 <= head <= heads):
+            raise ValueError(f"There is no layer {layer} with a head {head}: layers 1 to {layers}, heads 1 to {heads}.")
+        return self.weights[layer - 1, head - 1]
+
+
+def read_sentence(text: str, tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel) -> HeadMaps:
+    """Send a sentence through an encoder and keep what its heads attend to.
+
+    Parameters
+    ----------
+    text
+        Any text; what comes after the first 32 word pieces is left out, and `note` says so.
+    tokenizer, encoder
+        From `helpers.pretrained`, the encoder with `attentions=True`.
+
+    Raises
+    ------
+    ValueError
+        There is nothing to read in `text`, or the encoder keeps its weights to itself.
+    """
+    import torch
+
+    line, note = one_line(text, tokenizer)
+    batch = tokenizer(line, return_tensors="pt", truncation=True, max_length=MOST_PIECES)
+    with torch.no_grad():
+        attentions = encoder(**batch.to(encoder.device)).attentions
+    if not attentions:
+        raise ValueError("This encoder does not hand its weights out: load it with load_encoder(attentions=True).")
+    pieces = list(tokenizer.convert_ids_to_tokens(batch["input_ids"][0].tolist()))
+    is_word = np.array([word is not None for word in batch.word_ids(0)])
+    return HeadMaps(pieces, torch.cat(attentions).cpu(), is_word, note)
+
+
+def one_line(text: str, tokenizer: PreTrainedTokenizerBase) -> tuple[str, str]:
+    """A text without line breaks and what no tokenizer reads, and a note when it is too long to draw.
+
+    Raises
+    ------
+    ValueError
+        Nothing is left.
+    """
+    line = " ".join(text.split()).encode("utf-8", "ignore").decode()  # half an emoji has no UTF-8 form
+    short = line[:_MOST_LETTERS]
+    length = len(tokenizer(short, truncation=True, max_length=MOST_PIECES + 1)["input_ids"])
+    if length <= tokenizer.num_special_tokens_to_add():
+        raise ValueError("There is nothing to read yet: type a sentence.")
+    cut = len(short) < len(line) or length > MOST_PIECES
+    return short, f"Only the first {MOST_PIECES} word pieces are read: more would not be legible." if cut else ""
+
+
+def draw_head(maps: HeadMaps, layer: int, head: int, *, words_only: bool = False) -> Figure:
+    """One head's weights as a heat map.
+
+    Parameters
+    ----------
+    layer, head
+        Counted from 1.
+    words_only
+        Leave out the rows and columns of `[CLS]` and `[SEP]`, so that the colours serve the words.
+    """
+    from helpers import plots
+
+    shown = maps.is_word if words_only else np.ones(len(maps.pieces), dtype=bool)
+    labels = [legible(piece) for piece, show in zip(maps.pieces, shown, strict=True) if show]
+    return plots.heatmap(
+        maps.head(layer, head).numpy()[np.ix_(shown, shown)],
+        row_labels=labels,
+        column_labels=labels,
+        title=f"Layer {layer}, head {head}",
+        xlabel="… at this one",
+        ylabel="this piece looks …",
+        colour_label="weight",
+        annotate=False,
+        vmin=0,
+    )
+
+
+def draw_layer(maps: HeadMaps, layer: int) -> Figure:
+    """All heads of a layer at a glance: rows look, columns are looked at, as in `draw_head`."""
+    from helpers import plots
+
+    heads, t = maps.weights.shape[1], len(maps.pieces)
+    step = t + max(2, t // 5)  # a map and the gap after it
+    rows = -(-heads // _ABREAST)
+    # One image instead of many axes: it is drawn in a tenth of the time.
+    canvas = np.full((rows * step, _ABREAST * step), np.nan)
+    places = [divmod(head, _ABREAST) for head in range(heads)]
+    for head, (row, column) in enumerate(places):
+        top, left = row * step, column * step
+        canvas[top : top + t, left : left + t] = maps.head(layer, head + 1)
+    figure, axes = plots.panels(width=8.2, height=0.3 + 2.0 * rows)
+    ax = axes[0, 0]
+    image = ax.imshow(np.ma.masked_invalid(canvas), vmin=0, vmax=1, interpolation="none")
+    for head, (row, column) in enumerate(places):
+        ax.text(column * step - 0.5, row * step - 0.7, f"head {head + 1}", fontsize=10, va="bottom")
+    ax.set_title(f"Layer {layer}: each head has a pattern of its own", pad=20)
+    ax.axis("off")
+    figure.colorbar(image, ax=ax, label="weight", shrink=0.7)
+    return figure
+
+
+def describe_head(maps: HeadMaps, layer: int, head: int) -> str:
+    """The strongest links of one head in a sentence, for readers who cannot see the picture."""
+    weights = maps.head(layer, head).numpy()
+    between_words = np.where(np.outer(maps.is_word, maps.is_word), weights, -1.0)
+    strongest = np.argsort(between_words, axis=None)[::-1][:3]
+    links = [np.unravel_index(place, weights.shape) for place in strongest]
+    named = [f"{maps.pieces[i]} looks at {maps.pieces[j]} ({weights[i, j]:.2f})" for i, j in links if maps.is_word[i]]
+    special = weights[maps.is_word][:, ~maps.is_word].sum(1).mean()
+    return (
+        f"Layer {layer}, head {head}. Strongest between words: {'; '.join(named)}. "
+        f"To the special tokens goes a share of {special:.2f} of the words' attention."
+    )
+
+
+def legible(piece: str) -> str:
+    """A label that the pictures' font can draw: a letter that it lacks becomes its number in Unicode."""
+    from matplotlib.font_manager import findfont, get_font
+
+    font = get_font(findfont("DejaVu Sans"))
+    return "".join(letter if font.get_char_index(ord(letter)) else f"U+{ord(letter):04X}" for letter in piece)
+
+
+def head_demo(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel, sentence: str) -> Widget:
+    """A box for a sentence, and sliders for layer and head, around `draw_head` and `draw_layer`."""
+    import html
+
+    import ipywidgets as widgets
+
+    from helpers.demos.picture import picture
+
+    maps = read_sentence(sentence, tokenizer, encoder)
+    layers, heads = maps.weights.shape[:2]
+    wide = {"description_width": "initial"}
+    box = widgets.Text(
+        sentence, description="sentence", continuous_update=False, style=wide, layout=widgets.Layout(width="95%")
+    )
+    layer = widgets.IntSlider(1, 1, layers, description="layer", continuous_update=False)
+    head = widgets.IntSlider(1, 1, heads, description="head", continuous_update=False)
+    view = widgets.ToggleButtons(options=["one head", "all heads of the layer"], description="show", style=wide)
+    words_only = widgets.Checkbox(value=False, description="leave [CLS] and [SEP] out", indent=False)
+    status, shown = widgets.HTML(), widgets.HTML()
+
+    def redraw(_: object = None) -> None:
+        head.disabled = words_only.disabled = view.value != "one head"
+        if head.disabled:
+            alt = f"Small maps of all {heads} heads of layer {layer.value}. {describe_head(maps, layer.value, 1)}"
+            shown.value = picture(draw_layer(maps, layer.value), alt)
+        else:
+            figure = draw_head(maps, layer.value, head.value, words_only=words_only.value)
+            shown.value = picture(figure, describe_head(maps, layer.value, head.value))
+
+    def reread(_: object) -> None:
+        nonlocal maps
+        try:
+            maps = read_sentence(box.value, tokenizer, encoder)
+        except ValueError as error:
+            status.value = f"<p role='status'>{html.escape(str(error))}</p>"
+            return
+        status.value = f"<p role='status'>{html.escape(maps.note)}</p>" if maps.note else ""
+        redraw()
+
+    box.observe(reread, names="value")
+    for control in (layer, head, view, words_only):
+        control.observe(redraw, names="value")
+    redraw()
+    return widgets.VBox([box, status, widgets.HBox([layer, head, words_only]), view, shown])

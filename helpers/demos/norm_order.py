@@ -1,0 +1,129 @@
+"""Norm first against norm last: gradients in a deep stack of blocks, and how well a stack learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from helpers.demos.depth import size_of_gradient
+
+if TYPE_CHECKING:
+    import torch
+    from matplotlib.figure import Figure
+    from torch import nn
+
+    MakeBlocks = Callable[[int, bool], nn.ModuleList]
+
+VOCABULARY = 8
+LENGTH = 12
+_BATCH = 32
+_SEED = 2021
+_SMOOTHING = 10
+_DEPTHS = (1, 2, 4, 8, 16, 24)
+_DRAWS = 3
+
+
+def make_texts(number: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random texts, and for each word how many others of its text are the same word.
+
+    Returns
+    -------
+    tuple
+        Word ids (number, LENGTH), each below `VOCABULARY`, and counts (number, LENGTH), from 0 to LENGTH - 1.
+    """
+    import torch
+
+    texts = torch.randint(0, VOCABULARY, (number, LENGTH), generator=generator)
+    same = texts[:, :, None] == texts[:, None, :]  # (number, LENGTH, LENGTH)
+    return texts, same.sum(dim=2) - 1
+
+
+def gradient_by_block(blocks: nn.ModuleList) -> np.ndarray:
+    """The size of the gradient that each block gets before any learning, (depth,), block 1 first."""
+    import torch
+
+    model = _counter(blocks)
+    texts, counts = make_texts(_BATCH, torch.Generator().manual_seed(_SEED))
+    model.zero_grad()
+    torch.nn.functional.cross_entropy(model(texts).flatten(0, 1), counts.flatten()).backward()
+    return np.array([size_of_gradient(block) for block in blocks])
+
+
+def draw_last_block(make_blocks: MakeBlocks) -> Figure:
+    """The size of the last block's gradient against the number of blocks, the mean of three draws.
+
+    Parameters
+    ----------
+    make_blocks
+        `make_blocks(depth, norm_first)` gives so many fresh blocks.
+    """
+    import torch
+
+    from helpers import plots
+
+    lines = {}
+    for name, norm_first in (("norm last", False), ("norm first", True)):
+        means = []
+        for depth in _DEPTHS:
+            sizes = []
+            for draw in range(_DRAWS):
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(_SEED + draw)
+                    sizes.append(gradient_by_block(make_blocks(depth, norm_first))[-1])
+            means.append(np.mean(sizes))
+        lines[name] = means
+    return plots.curves(
+        _DEPTHS,
+        lines,
+        title="Before any learning: how hard the loss pulls at the last block",
+        xlabel="blocks in the stack",
+        ylabel="size of the last block's gradient",
+    )
+
+
+def loss_while_learning(blocks: nn.ModuleList, learning_rate: float, steps: int, warm_up: int = 0) -> np.ndarray:
+    """Teach blocks to count equal words, and return the loss at each step, (steps,), averaged over the last ten.
+
+    Parameters
+    ----------
+    blocks
+        Transformer blocks, each with `norm_first` and `norm_1`; they learn in place.
+    learning_rate
+        Of Adam.
+    steps
+        Batches of 32 fresh texts.
+    warm_up
+        Steps during which the learning rate rises in a straight line to its full size; 0 for none.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(_SEED)
+    model = _counter(blocks)
+    optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    losses = []
+    for step in range(1, steps + 1):
+        optimiser.param_groups[0]["lr"] = learning_rate * min(1.0, step / max(warm_up, 1))
+        texts, counts = make_texts(_BATCH, generator)
+        loss = torch.nn.functional.cross_entropy(model(texts).flatten(0, 1), counts.flatten())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    return np.array([np.mean(losses[max(0, i - _SMOOTHING + 1) : i + 1]) for i in range(steps)])
+
+
+def _counter(blocks: nn.ModuleList) -> nn.Module:
+    """The blocks between an embedding and a linear layer; blocks with the norm first end in one more norm.
+
+    That last norm is part of the norm-first design: without it the sum of all the blocks would come out as it is.
+    """
+    import torch
+    from torch import nn
+
+    width = blocks[0].norm_1.normalized_shape[0]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        last = nn.LayerNorm(width) if blocks[0].norm_first else nn.Identity()
+        return nn.Sequential(nn.Embedding(VOCABULARY, width), *blocks, last, nn.Linear(width, LENGTH))
