@@ -1,0 +1,128 @@
+"""Say in a student's terms how two results differ, when no misconception explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from helpers.checks.seen import Seen, close
+
+if TYPE_CHECKING:
+    import torch
+
+# What an axis is called when one of its places is meant.
+WORDS = {
+    "b": "batch element",
+    "h": "head",
+    "tq": "query",
+    "tk": "key",
+    "t": "position",
+    "d": "feature",
+    "k": "feature",
+    "n": "place",
+    "b·h": "batch element and head",
+}
+
+
+def shape_sentence(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> str:
+    """Name the shape that was expected and the one that came, axis by axis where sizes give it away."""
+    wanted = f"({', '.join(seen.axes)}{',' * (len(seen.axes) == 1)}) = {tuple(expected.shape)}"
+    sentence = f"{seen.what} should have the shape {wanted}; yours has {tuple(got.shape)}"
+    # Sizes all differ, so a size says which axis it is; 1 says nothing.
+    by_size = {size: name for name, size in seen.sizes.items() if size > 1}
+    names = [by_size.get(size, str(size)) for size in got.shape]
+    if names and all(name in seen.sizes for name in names):
+        sentence += f", which looks like ({', '.join(names)})"
+    return sentence + "."
+
+
+def clues(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> list[str]:
+    """Return what can be read off two tensors of one shape that differ, the most telling first."""
+    got, expected = got.detach().double().cpu(), expected.detach().double().cpu()
+    found = []
+    if seen.shares and not _close_everywhere(got.sum(-1), expected.sum(-1)):
+        found.append(f"The rows do not sum to 1: the first one sums to {number(got.flatten(0, -2)[0].sum())}")
+    if not got.any():
+        found.append("Every number is 0")
+        return found
+    factor = _constant_factor(got, expected)
+    if factor is not None:
+        found.append(f"Every number is {number(factor)} times what it should be")
+    elif _close_everywhere(got.flatten().sort().values, expected.flatten().sort().values):
+        found.append("All the right numbers are there, in the wrong places")
+    found += _right_along_an_axis(seen, got, expected)
+    return found
+
+
+def nan_sentence(seen: Seen, got: torch.Tensor) -> str:
+    """Say how much of a result is NaN, and where the first one is."""
+    bad = got.isnan()
+    first = bad.nonzero()[0].tolist()
+    much = "all NaN" if bool(bad.all()) else "partly NaN (not a number)"
+    return f"{seen.what} is {much}, first at {place(seen.axes, first)}"
+
+
+def values_sentence(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> str:
+    """Return what was expected and what came, at the place where they differ most."""
+    a, b = got.detach().double().cpu(), expected.detach().double().cpu()
+    if a.dim() == 0:
+        return f"Expected {number(b)}, got {number(a)}."
+    distance = (a - b).abs().nan_to_num(nan=float("inf"))
+    flat = int(distance.argmax())
+    where: list[int] = []
+    for size in reversed(distance.shape):
+        flat, index = divmod(flat, size)
+        where.insert(0, index)
+    return f"Expected {number(b[tuple(where)])}, got {number(a[tuple(where)])} at {place(seen.axes, where)}."
+
+
+def place(axes: Sequence[str], index: Sequence[int]) -> str:
+    """Return "batch element 0, query 2, feature 1"."""
+    names = list(axes) if len(axes) == len(index) else [""] * len(index)
+    return ", ".join(f"{WORDS.get(name, name.replace('·', ' · ') or 'index')} {i}" for name, i in zip(names, index, strict=True))
+
+
+def number(value: torch.Tensor | float) -> str:
+    """Return a number with three digits that matter."""
+    return f"{float(value):.3g}"
+
+
+def _close_everywhere(one: torch.Tensor, other: torch.Tensor) -> bool:
+    # Both are float64 by now, but hold the rounding of float32.
+    return bool(close(one.float(), other.float()).all())
+
+
+def _constant_factor(got: torch.Tensor, expected: torch.Tensor) -> float | None:
+    """Return c where got is c times expected, and c is not 1."""
+    power = float((expected * expected).sum())
+    if expected.numel() < 2 or not power:
+        return None
+    factor = float((got * expected).sum()) / power
+    return factor if abs(factor - 1) > 1e-3 and _close_everywhere(got, factor * expected) else None
+
+
+def _right_along_an_axis(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> list[str]:
+    """Find an axis along which some places are right all through, and others not."""
+    sizes, axes = list(expected.shape), list(seen.axes)
+    if len(sizes) != len(axes):
+        return []
+    for axis in list(axes):  # unfold "h·d" into heads and features, so that a head can be named
+        if "·" in axis and all(part in seen.sizes for part in axis.split("·")):
+            at, parts = axes.index(axis), axis.split("·")
+            axes[at : at + 1] = parts
+            sizes[at : at + 1] = [seen.sizes[part] for part in parts]
+    right = close(got.float(), expected.float()).reshape(sizes)
+    for at, axis in enumerate(axes):
+        others = [i for i in range(len(axes)) if i != at]
+        along = right.permute(at, *others).reshape(sizes[at], -1).all(1)
+        good = along.nonzero().flatten().tolist()
+        if not 0 < len(good) < sizes[at] or axis not in WORDS:
+            continue
+        word = WORDS[axis]
+        if good == [0]:
+            return [f"It is right in the first {word} only"]
+        wrong = [i for i in range(sizes[at]) if i not in good]
+        if len(wrong) == 1:
+            return [f"Only {word} {wrong[0]} is wrong"]
+        return [f"It is right for {word} {', '.join(map(str, good))} only"]
+    return []

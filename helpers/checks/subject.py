@@ -1,0 +1,166 @@
+"""An answer under examination: how it is made and called, so that whatever it does is caught and explained."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from helpers.checks.blanks import functions_of
+from helpers.checks.time_limit import TimeLimit, TookTooLong
+from helpers.checks.trouble import Trouble, raised, too_long, wrong_kind
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Subject:
+    """Somebody's answer: a student's, or a misconception's when `limit` is None.
+
+    Parameters
+    ----------
+    answer : class or function
+        What is examined.
+    limit : TimeLimit, optional
+        Ends calls that never end. Code of our own needs none.
+    notes : dict, optional
+        What the steps of a check remember about the answer; a misconception that is compared with an answer is
+        handed the answer's notes.
+    """
+
+    def __init__(self, answer: Any, limit: TimeLimit | None = None, notes: dict[Any, Any] | None = None) -> None:
+        self.answer = answer
+        self.notes: dict[Any, Any] = {} if notes is None else notes
+        self.is_students = limit is not None
+        self.printed = _Swallowed()
+        self._limit = limit
+        self._files: set[str] | None = None
+        self._known_parameters: dict[Any, list[str]] = {}
+
+    @property
+    def name(self) -> str:
+        """How a student calls the answer."""
+        return getattr(self.answer, "__name__", type(self.answer).__name__)
+
+    @property
+    def files(self) -> set[str]:
+        """Files, or notebook cells, that hold the answer's own functions."""
+        if self._files is None:
+            self._files = {function.__code__.co_filename for function in functions_of(self.answer)}
+        return self._files
+
+    def make(self, *args: Any, **named: Any) -> torch.nn.Module:
+        """Return a new instance of a class that is being examined, in eval mode."""
+        from torch import nn
+
+        module = self.call(lambda: self.answer(*args, **named), name=self.name)
+        if not isinstance(module, nn.Module):
+            sentence = f"`{self.name}` is no `nn.Module`: begin it with `class {self.name}(nn.Module):`."
+            raise Trouble(sentence, "no module")
+        return module.eval()
+
+    def tensor(
+        self, function: Callable[..., Any], *args: Any, named: dict[str, Any] | None = None, name: str = "forward"
+    ) -> torch.Tensor:
+        """Call, and insist on a tensor of floating-point numbers."""
+        import torch
+
+        value = self.call(function, *args, named=named, name=name)
+        if not isinstance(value, torch.Tensor):
+            raise wrong_kind(value, name)
+        if not value.is_floating_point():
+            raise Trouble(f"`{name}` returns a tensor of {value.dtype}: real numbers are wanted.", "dtype", value.dtype)
+        return value
+
+    def call(
+        self, function: Callable[..., Any], *args: Any, named: dict[str, Any] | None = None, name: str = "forward"
+    ) -> Any:
+        """Call `function` and return what it returns.
+
+        Parameters
+        ----------
+        function : callable
+            The answer, a method of it, or something that runs it, such as a backward pass.
+        *args
+            Handed over by place.
+        named : dict, optional
+            Handed over by name, or by place, in this order, where the answer spells a name otherwise.
+        name : str
+            How a message names the function.
+
+        Raises
+        ------
+        Trouble
+            The answer raised, ran out of time, or changed what it was handed.
+        """
+        arguments = [*args, *(named or {}).values()]
+        before = [_copied(argument) for argument in arguments]
+        if named and not self._knows(function, named):
+            args, named = (*args, *named.values()), None
+        value = self._guarded(lambda: function(*args, **(named or {})), name)
+        for place, (argument, copy) in enumerate(zip(arguments, before, strict=True)):
+            if copy is not None and not _unchanged(argument, copy):
+                names = [*self._parameters(function)[: len(args)], *(named or {})]
+                what = f"its input `{names[place]}`" if place < len(names) else "its input"
+                sentence = f"`{name}` changes {what} in place: the caller's tensor is no longer what it was."
+                raise Trouble(sentence + " Make a new tensor instead.", "edited", place)
+        return value
+
+    def _knows(self, function: Callable[..., Any], named: dict[str, Any]) -> bool:
+        """Whether a function takes arguments of these names."""
+        parameters = self._parameters(function)
+        return "**" in parameters or all(name in parameters for name in named)
+
+    def _parameters(self, function: Callable[..., Any]) -> list[str]:
+        """Names of a function's parameters; `**` where it takes any name."""
+        function = getattr(function, "forward", function)
+        key = getattr(function, "__func__", function)
+        if key not in self._known_parameters:
+            try:
+                parameters = inspect.signature(function).parameters.values()
+            except (TypeError, ValueError):  # written in C
+                parameters = {}.values()
+            self._known_parameters[key] = ["**" if p.kind is p.VAR_KEYWORD else p.name for p in parameters]
+        return self._known_parameters[key]
+
+    def _guarded(self, function: Callable[[], Any], name: str) -> Any:
+        """Run with a time limit and without a word on the screen, if this is a student's answer."""
+        if self._limit is None:
+            try:
+                return function()
+            except Exception as error:
+                raise raised(error, name, self.files) from None
+        streams = sys.stdout, sys.stderr
+        sys.stdout = sys.stderr = self.printed
+        try:
+            return self._limit.run(function)
+        except TookTooLong as error:
+            raise too_long(self._limit.seconds, error.stack, name, self.files) from None
+        except (Exception, SystemExit) as error:
+            raise raised(error, name, self.files) from None
+        finally:
+            sys.stdout, sys.stderr = streams
+
+
+class _Swallowed(io.TextIOBase):
+    """Counts the lines that an answer prints, and forgets them."""
+
+    lines = 0
+
+    def write(self, text: str) -> int:
+        self.lines += text.count("\n")
+        return len(text)
+
+
+def _copied(argument: Any) -> torch.Tensor | None:
+    import torch
+
+    return argument.detach().clone() if isinstance(argument, torch.Tensor) else None
+
+
+def _unchanged(argument: torch.Tensor, copy: torch.Tensor) -> bool:
+    import torch
+
+    return argument.shape == copy.shape and argument.dtype == copy.dtype and torch.equal(argument.detach(), copy)

@@ -1,0 +1,137 @@
+"""What an answer does instead of giving something to compare, told in a student's terms."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import textwrap
+from collections.abc import Hashable, Mapping
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Trouble(Exception):
+    """An answer gave nothing that can be compared.
+
+    Parameters
+    ----------
+    sentence : str
+        What a student reads.
+    key : tuple
+        Equal for two answers that are in the same trouble.
+    """
+
+    def __init__(self, sentence: str, *key: Hashable) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.key = key
+
+
+def raised(error: BaseException, name: str, files: set[str]) -> Trouble:
+    """Explain an exception that came out of an answer.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised.
+    name : str
+        What was called, for instance `forward`.
+    files : set of str
+        Files (or notebook cells) that the answer's own functions come from.
+    """
+    kind, text = type(error).__name__, _first_line(error)
+    key = ("raised", kind, text)
+    frame, line = _last_own_frame(error.__traceback__, files)
+    if frame is None:
+        return Trouble(f"`{name}` stops with {kind}: {text}{_hint(error)}", *key)
+    code = linecache.getline(frame.f_code.co_filename, line).strip()
+    place = f"in line {line} of `{frame.f_code.co_name}`" + (f", `{_shortened(code)}`" if code else "")
+    if isinstance(error, NotImplementedError):
+        return Trouble(f"This part is still to be written: {place}. {text}".strip(), *key)
+    if isinstance(error, RecursionError):
+        return Trouble(f"`{name}` calls itself without end, {place}.", "raised", kind)
+    return Trouble(f"`{name}` stops {place}, with {kind}: {text}{_hint(error)}{_shapes(code, frame)}", *key)
+
+
+def too_long(seconds: float, stack: list[tuple[str, int]], name: str, files: set[str]) -> Trouble:
+    """Explain that an answer was ended; `stack` is what was running then, innermost first."""
+    own = [(file, line) for file, line in stack if file in files]
+    place = ""
+    if own:
+        code = linecache.getline(*own[0]).strip()
+        place = f" It was in line {own[0][1]}" + (f", `{_shortened(code)}`." if code else ".")
+    sentence = f"`{name}` was still running after {seconds:g} seconds, so it was ended.{place}"
+    return Trouble(f"{sentence} Is there a loop that never ends?", "too long")
+
+
+def wrong_kind(value: Any, name: str, wanted: str = "a tensor") -> Trouble:
+    """Explain that a call returned something else than a tensor."""
+    kind = type(value).__name__
+    if value is None:
+        advice = f"`{name}` returns None where {wanted} is wanted. Does it end with a `return`?"
+    elif value is ...:
+        advice = f"`{name}` returns `...`: a blank is still open."
+    elif kind == "ndarray":
+        advice = f"`{name}` returns a NumPy array. Stay with torch: gradients end where NumPy begins."
+    elif isinstance(value, tuple):
+        inside = ", ".join(type(part).__name__ for part in value)
+        advice = f"`{name}` returns {len(value)} things ({inside}) where {wanted} is wanted."
+    elif isinstance(value, list):
+        advice = f"`{name}` returns a Python list where {wanted} is wanted. `torch.stack` makes one of a list."
+    elif isinstance(value, (bool, int, float)):
+        advice = f"`{name}` returns a plain Python number, {value!r}, where {wanted} is wanted: no gradient reaches it."
+    else:
+        advice = f"`{name}` returns {kind} where {wanted} is wanted."
+    return Trouble(advice, "kind", kind)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return textwrap.shorten(lines[0], 200, placeholder=" …") if lines else ""
+
+
+def _shortened(code: str) -> str:
+    return code.split("  #")[0] if len(code) <= 100 else code[:97] + "…"
+
+
+def _hint(error: BaseException) -> str:
+    text = str(error)
+    if "ellipsis" in text.lower():
+        return ". A blank `...` is still open there."
+    if "before Module.__init__" in text or "super().__init__()" in text:
+        return ". Begin `__init__` with `super().__init__()`."
+    return ""
+
+
+def _last_own_frame(traceback: TracebackType | None, files: set[str]) -> tuple[FrameType | None, int]:
+    """Return the innermost frame of the student's own code, and the line that it had reached."""
+    found: tuple[FrameType | None, int] = (None, 0)
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename in files:
+            found = (traceback.tb_frame, traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return found
+
+
+def _shapes(code: str, frame: FrameType) -> str:
+    """Name the shapes of the tensors that a line of code mentions."""
+    import torch
+
+    shapes: dict[str, str] = {}
+    for name, value in _mentioned(code, frame.f_locals).items():
+        if isinstance(value, torch.Tensor):
+            shapes[name] = str(tuple(value.shape))
+    if not shapes:
+        return ""
+    return " Shapes there: " + ", ".join(f"`{name}` {shape}" for name, shape in shapes.items()) + "."
+
+
+def _mentioned(code: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        tree = ast.parse(code.rstrip(":") if not code.startswith(("if", "for", "while", "with")) else code + " pass")
+    except SyntaxError:  # a statement over several lines, of which this is one
+        words = {word for word in variables if word in code}
+        return {word: variables[word] for word in sorted(words) if word.isidentifier()}
+    # A name that the line assigns does not exist yet, or still has its old value.
+    read = [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+    return {name: variables[name] for name in dict.fromkeys(read) if name in variables}
