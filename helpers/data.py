@@ -145,8 +145,9 @@ def _parts(data: str | None, full: FullData, sample: Sample) -> tuple[str, Datas
                 error,
                 sample.title,
             )
-    parts = load_rated_sentences()
-    return sample.title, parts.__class__({name: sample.choose(part) for name, part in parts.items()})
+    from datasets import DatasetDict
+
+    return sample.title, DatasetDict({name: sample.choose(part) for name, part in load_rated_sentences().items()})
 
 
 def _reviews(part: Dataset) -> Dataset:

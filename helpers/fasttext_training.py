@@ -1,4 +1,4 @@
-"""Train word vectors of your own with fastText: the same numbers from the same sentences, on one machine."""
+"""Train word vectors of your own with fastText: the same numbers from the same texts, on one machine."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from helpers.word_vectors import WordVectors
 
 _END_OF_LINE = "</s>"  # fastText's own word for the end of a line
 
-
-class FastTextMissing(ImportError):
-    """The package fasttext, which only training needs, is not installed."""
+# In these 's stands for "is", "has" or "us".
+_NOT_POSSESSIVE = {f"{word}'s" for word in ("he", "here", "how", "it", "let", "she", "that", "there", "what", "who")}
 
 
 def split_words(text: str) -> list[str]:
@@ -29,19 +28,16 @@ def split_words(text: str) -> list[str]:
     return [word if word in _NOT_POSSESSIVE else word.removesuffix("'s") for word in words]
 
 
-# In these 's stands for "is", "has" or "us".
-_NOT_POSSESSIVE = {f"{word}'s" for word in "he here how it let she that there what when where who why".split()}
-
-
 def train_fasttext(
-    sentences: Iterable[str | Sequence[str]],
+    texts: Iterable[str | Sequence[str]],
     *,
     dim: int = 50,
-    epochs: int = 30,
+    epochs: int = 15,
+    runs: int = 1,
     min_count: int = 5,
-    window: int = 5,
+    window: int = 10,
     negatives: int = 5,
-    learning_rate: float = 0.05,
+    learning_rate: float = 0.1,
     sampling: float = 1e-4,
     seed: int = 2021,
     verbose: bool = False,
@@ -50,21 +46,25 @@ def train_fasttext(
 
     Two things are done to what fastText learned. The mean of all vectors is subtracted: it is what every word has
     in common, and would make any two words look alike (Mu & Viswanath 2018, the first half of their method). Then
-    each vector is scaled to length `d ** 0.25`: that keeps its direction, and makes the score of dot-product
-    attention, `query @ key / sqrt(d)`, the cosine of the angle between two words.
+    each vector is scaled to length `dim ** 0.25`: that keeps its direction, and makes the score of dot-product
+    attention, `query @ key / sqrt(dim)`, the cosine of the angle between two words.
 
     Parameters
     ----------
-    sentences
-        Each a text, which `split_words` cuts, or a list of words, which is taken as it is.
+    texts
+        Sentences or longer texts: each a string, which `split_words` cuts, or a list of words, taken as it is.
+        Neighbours are looked for within a text, not across two.
     dim
-        Width of the vectors, d.
+        Width of the vectors.
     epochs
-        How often to go through all sentences.
+        How often to go through all texts.
+    runs
+        How often to train, each time from other starting vectors. The results are laid side by side and reduced to
+        their `dim` principal components: what the runs agree on stays, and much of what chance put there goes.
     min_count
         Words that occur less often are left out.
     window
-        A word is trained to predict its neighbours up to this far to the left and right.
+        A word learns to predict its neighbours up to this far to the left and right.
     negatives
         How many random words each true neighbour is told apart from.
     learning_rate
@@ -72,8 +72,8 @@ def train_fasttext(
     sampling
         Words that make up more than this part of the text are skipped now and then, the more the more frequent.
     seed
-        Draws the vectors to start from and the order of the sentences. (fastText's random numbers while training
-        always start alike; its Python function takes no seed.)
+        Draws the starting vectors and the order of the texts. (fastText's random numbers while it trains are
+        always the same: its Python function takes no seed.)
     verbose
         Whether fastText writes its progress to the terminal.
 
@@ -84,47 +84,49 @@ def train_fasttext(
 
     Raises
     ------
-    FastTextMissing
+    ImportError
         fastText is not installed.
     ValueError
-        No word occurs `min_count` times.
+        No word occurs `min_count` times, or `runs` is below 1.
     """
+    if runs < 1:
+        raise ValueError(f"runs is {runs}: train at least once.")
     fasttext = _import_fasttext()
-    cut = [split_words(sentence) if isinstance(sentence, str) else list(sentence) for sentence in sentences]
-    counts = Counter(word for sentence in cut for word in sentence)
+    cut = [split_words(text) if isinstance(text, str) else list(text) for text in texts]
+    counts = Counter(word for text in cut for word in text)
     words = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: (-counts[word], word))
     if not words:
         raise ValueError(
-            f"No word occurs {min_count} times in these {len(cut):,} sentences: give more text, or a smaller min_count."
+            f"No word occurs {min_count} times in these {len(cut):,} texts: give more text, or a smaller min_count."
         )
     known = set(words)
+    lines = [" ".join(word for word in text if word in known) for text in cut]
     generator = np.random.default_rng(seed)
-    order = generator.permutation(len(cut))
-    lines = (" ".join(word for word in cut[place] if word in known) for place in order)
-    with tempfile.TemporaryDirectory() as folder:
-        text, start = Path(folder, "text"), Path(folder, "start")
-        text.write_text("\n".join(lines) + "\n", "utf-8")
-        _write_start(start, [*words, _END_OF_LINE], dim, generator)
-        model = fasttext.train_unsupervised(
-            str(text),
-            model="skipgram",
-            dim=dim,
-            epoch=epochs,
-            minCount=1,  # rare words are gone already
-            minn=0,
-            maxn=0,  # no vectors for parts of words: see _write_start
-            ws=window,
-            neg=negatives,
-            lr=learning_rate,
-            t=sampling,
-            thread=1,  # several threads write into one matrix, and no two runs agree
-            pretrainedVectors=str(start),
-            verbose=2 if verbose else 0,
-        )
-    vectors = np.stack([model.get_word_vector(word) for word in words])  # (v, d)
-    vectors -= vectors.mean(axis=0)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return WordVectors(words, vectors * (dim**0.25 / np.where(lengths > 0, lengths, 1)))
+    learned = []
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory() as folder:
+            text_file, start_file = Path(folder, "texts"), Path(folder, "start")
+            text_file.write_text("\n".join(lines[place] for place in generator.permutation(len(lines))) + "\n", "utf-8")
+            _write_start(start_file, [*words, _END_OF_LINE], dim, generator)
+            model = fasttext.train_unsupervised(
+                str(text_file),
+                model="skipgram",
+                dim=dim,
+                epoch=epochs,
+                minCount=1,  # rare words are gone already
+                minn=0,
+                maxn=0,  # no vectors for parts of words: see _write_start
+                ws=window,
+                neg=negatives,
+                lr=learning_rate,
+                t=sampling,
+                thread=1,  # several threads write into one matrix, and no two runs agree
+                pretrainedVectors=str(start_file),
+                verbose=2 if verbose else 0,
+            )
+        learned.append(_centred(np.stack([model.get_word_vector(word) for word in words])))
+    vectors = learned[0] if runs == 1 else _principal_components(np.hstack([_unit(one) for one in learned]), dim)
+    return WordVectors(words, dim**0.25 * _unit(vectors))
 
 
 def _write_start(path: Path, words: list[str], dim: int, generator: np.random.Generator) -> None:
@@ -141,11 +143,29 @@ def _write_start(path: Path, words: list[str], dim: int, generator: np.random.Ge
             file.write(f"{word} {' '.join(f'{value:.8f}' for value in vector)}\n")
 
 
+def _centred(vectors: np.ndarray) -> np.ndarray:
+    return vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1)
+
+
+def _principal_components(vectors: np.ndarray, count: int) -> np.ndarray:
+    """Turn vectors (v, k) so that the first `count` axes hold most of their spread, and keep these: (v, count)."""
+    vectors = _centred(vectors)
+    _, axes = np.linalg.eigh(vectors.T @ vectors)  # from the least spread to the most
+    axes = axes[:, : -count - 1 : -1]
+    signs = np.sign(axes[np.abs(axes).argmax(axis=0), range(count)])  # an axis has two directions: choose one
+    return vectors @ (axes * signs)
+
+
 def _import_fasttext() -> Any:
     try:
         import fasttext
     except ImportError as error:
-        raise FastTextMissing(
+        raise ImportError(
             "Training needs fastText: run `pip install fasttext` (it compiles, which takes a minute and a C++ "
             "compiler), then try again. The vectors that ship with the course need no fastText."
         ) from error

@@ -126,7 +126,7 @@ def plot_history(history: History, epochs: int | None = None) -> Figure:
     ax.plot(middles, means, color=BLUE, label="training")
     tested = [(place, loss) for place, loss in enumerate(history.test_loss, start=1) if loss is not None]
     if tested:
-        ax.plot(*zip(*tested, strict=True), color=VERMILION, marker="o", label="test")
+        ax.plot(*zip(*tested, strict=True), color=VERMILION, marker="o", label="test", clip_on=False)
     ax.set(title="Loss while training", xlabel="epoch", ylabel="cross-entropy (nats)")
     ax.set_xlim(0, epochs or -(-len(losses) // per_epoch))
     ax.margins(y=0.1)

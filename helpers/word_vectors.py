@@ -15,7 +15,7 @@ SHIPPED = Path(__file__).parent / "assets" / "word_vectors.npz"
 _LONGEST_QUOTED = 40  # letters of an unknown word that an error repeats
 
 
-class UnknownWord(KeyError):
+class UnknownWord(KeyError):  # noqa: N818 (reads as English where it is caught)
     """A word that has no vector. Its text names the nearest spellings: `'flyy' is not in the vocabulary ...`.
 
     Attributes

@@ -96,7 +96,8 @@ one_average.draw_reach(
 )
 
 # %% [markdown]
-# None. An average lies *between* the values, and the star does not. To gain on one question you must lose on the other.
+# None of them comes near, and none can: an average lies *between* the values, and the star does not. What you gain on one question you lose
+# on the other.
 #
 # The way out: cut each value into parts, and give **each part its own weights**. One part with its own weights is a **head**.
 
@@ -127,36 +128,29 @@ vectors = torch.tensor(
         [0.0, 1.0, 0.0, 0.0],  # tea: drinkable
     ]
 )
-plain_weights = torch.softmax(6 * vectors @ vectors.T, dim=-1)  # the 6 makes the scores large enough to see
+weights = torch.softmax(6 * vectors @ vectors.T, dim=-1)  # the 6 makes the scores large enough to see a difference
+plots.heatmap(weights, words, words, title="One vector for all jobs", xlabel="key", ylabel="query", vmin=0, vmax=1)
 
 # %% [markdown]
+# Likeness decides: a word finds itself, and what is like it. `drank` learns nothing about anybody.
+#
 # A head that asks “who?” needs two different views of the same vector. As a **query**, `drank` says what it looks for. As a **key**,
-# `sailor` says what it can be found by. Each view is a matrix product (here the matrices have a single row: a head of width 1).
+# `sailor` says what it can be found by. Each view is a product with a matrix (of a single row here: a head of width 1).
+#
+# **Predict first:** in the row of `drank`, where will the weight go now? And what will a word do that has no question, such as `hot`?
 
 # %%
-to_query = torch.tensor([2.5, 2.5, 2.5, 2.5]) * torch.tensor([0, 0, 1, 0])  # actions ask
-to_key = torch.tensor([2.5, 2.5, 2.5, 2.5]) * torch.tensor([1, 0, 0, 0])  # what is alive answers
+to_query = torch.tensor([0.0, 0.0, 2.5, 0.0])  # actions ask
+to_key = torch.tensor([2.5, 0.0, 0.0, 0.0])  # what is alive answers
 
-queries = vectors @ to_query  # (5,): not 0 at `drank` only
-keys = vectors @ to_key  # (5,): not 0 at `sailor` only
-who_weights = torch.softmax(queries[:, None] * keys[None, :], dim=-1)  # (5, 5)
-
-# %% [markdown]
-# **Predict first:** in the row of `drank`, where will each of the two put its weight? And what does a word do that has no question,
-# such as `hot`?
-
-# %%
-figure, axes = plots.panels(1, 2, width=10, height=4.2, sharey=True)
-pictures = {"One vector for all jobs": plain_weights, "With matrices: who?": who_weights}
-for ax, (title, weights) in zip(axes[0], pictures.items(), strict=True):
-    plots.heatmap(
-        weights, words, words, title=title, xlabel="key", ylabel="query", ax=ax, annotate=True, vmin=0, vmax=1
-    )
-figure
+queries = vectors @ to_query  # (5,): 2.5 at `drank`, else 0
+keys = vectors @ to_key  # (5,): 2.5 at `sailor`, else 0
+weights = torch.softmax(queries[:, None] * keys[None, :], dim=-1)  # (5, 5)
+plots.heatmap(weights, words, words, title="With matrices: who?", xlabel="key", ylabel="query", vmin=0, vmax=1)
 
 # %% [markdown]
-# Without matrices, likeness decides: a word finds itself. With them, `drank` finds `sailor`, which is nothing like it. And a word
-# that finds nothing spreads its weight evenly, because softmax must give away a sum of 1. Remember this; it comes back in section 6.
+# Now `drank` finds `sailor`, which is nothing like it. And a word that finds nothing spreads its weight evenly, because softmax must
+# give away a sum of 1. Remember this; it comes back in section 6.
 #
 # The third matrix makes the **value**: what a word tells whoever attends to it. So, for each head:
 #
@@ -291,22 +285,20 @@ checks.self_attention(SelfAttention)
 # from helpers.layers import SelfAttention
 
 # %% [markdown]
-# Your layer at work, on the sailor: two heads of width 1, with section 2's matrices, one row for each head.
+# Your layer at work, on the sailor: two heads of width 1, with matrices set by hand, one row for each head.
+#
+# **Predict first:** what will the second head's row of `drank` look like? And the new vector of `drank`?
 
-# %%
+# %% tags=["expected-output"]
 layer = SelfAttention(embed_dim=4, num_heads=2, head_dim=1, dropout=0)
 with torch.no_grad():
     layer.to_queries.weight.copy_(torch.tensor([[0, 0, 2.5, 0], [0, 0, 2.5, 0]]))  # in both heads, actions ask
-    layer.to_keys.weight.copy_(torch.tensor([[2.5, 0, 0, 0], [0, 2.5, 0, 0]]))  # who? what is alive; what? drinks
-    layer.to_values.weight.copy_(torch.tensor([[1, 0, 0, 0], [0, 1, 0, 0]]))  # alive; drinkable
+    layer.to_keys.weight.copy_(torch.tensor([[2.5, 0, 0, 0], [0, 2.5, 0, 0]]))  # who? what lives; what? what is drunk
+    layer.to_values.weight.copy_(torch.tensor([[1, 0, 0, 0], [0, 1, 0, 0]]))  # tell the first, tell the second number
     layer.unify_heads.weight.copy_(torch.tensor([[1, 0], [0, 1], [0, 0], [0, 0]]))  # side by side
     layer.unify_heads.bias.zero_()
     output = layer(vectors[None])  # (1, 5, 4)
 
-# %% [markdown]
-# **Predict first:** in which square do the two pictures differ most?
-
-# %% tags=["expected-output"]
 figure, axes = plots.panels(1, 2, width=10, height=4.2, sharey=True)
 for head, title in enumerate(["Head 1 asks: who?", "Head 2 asks: what?"]):
     plots.heatmap(
@@ -324,7 +316,7 @@ for head, title in enumerate(["Head 1 asks: who?", "Head 2 asks: what?"]):
 figure
 
 # %% [markdown]
-# And the new vector of `drank`: its first two numbers have (almost) reached the star of section 1.
+# The new vector of `drank` starts with two numbers that have (almost) reached the star of section 1.
 
 # %%
 output[0, words.index("drank")].round(decimals=2)
@@ -337,7 +329,7 @@ output[0, words.index("drank")].round(decimals=2)
 for h in (1, 4, 12):
     usual = sum(weights.numel() for weights in SelfAttention(384, h).parameters())
     wide = sum(weights.numel() for weights in SelfAttention(384, h, head_dim=384).parameters())
-    print(f"{h:2} heads: {usual:,} weights; with wide heads {wide:,}")
+    print(f"h = {h:2}: {usual:,} weights; with wide heads {wide:,}")
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("03, section 3")
@@ -352,11 +344,11 @@ feedback_box("03, section 3")
 ours = SelfAttention(embed_dim=48, num_heads=4, dropout=0, bias=True)
 theirs = nn.MultiheadAttention(embed_dim=48, num_heads=4, batch_first=True)
 
+theirs.out_proj.load_state_dict(ours.unify_heads.state_dict())
 projections = (ours.to_queries, ours.to_keys, ours.to_values)
 with torch.no_grad():
     theirs.in_proj_weight.copy_(torch.cat([projection.weight for projection in projections]))
     theirs.in_proj_bias.copy_(torch.cat([projection.bias for projection in projections]))
-theirs.out_proj.load_state_dict(ours.unify_heads.state_dict())
 
 # %% [markdown]
 # Two texts, one of six words and one of four, so the second has two places of padding.
@@ -406,7 +398,7 @@ feedback_box("03, section 4")
 #
 # Nobody sets the matrices of a real model by hand. So what did they become? We open one that has read a great deal of English:
 # all-MiniLM-L6-v2, a small relative of BERT. It was taught by imitating a larger model, then tuned to say which sentences mean
-# the same (lesson 8 tells more). Its heads are those that you have just written.
+# the same (lesson 8 tells more).
 #
 # A **tokenizer** cuts the text into pieces, and puts `[CLS]` in front and `[SEP]` behind.
 
@@ -414,7 +406,8 @@ feedback_box("03, section 4")
 tokenizer = load_tokenizer()
 encoder = load_encoder(attentions=True)
 
-maps = heads.read_sentence("The waiter brought the soup, but it was cold.", tokenizer, encoder)
+sentence = "The waiter brought the soup, but it was cold."
+maps = heads.read_sentence(sentence, tokenizer, encoder)
 print(maps.pieces)
 print("layers, heads, queries, keys:", tuple(maps.weights.shape))
 
@@ -433,8 +426,25 @@ heads.draw_layer(maps, layer=1)
 heads.draw_head(maps, layer=1, head=3)
 
 # %% [markdown]
-# Nobody told it to. Looking one piece back is simply useful, and so one head learned it.
+# Nobody told it to. Looking one piece back is useful, and so one head learned it.
 #
+# And this is *your* layer. Put the model's matrices into `SelfAttention`, give it what the model's first layer is given (a vector
+# for each piece; lessons 5 and 8 say how it is made), and compare the weights of all 12 heads.
+
+# %%
+theirs = encoder.encoder.layer[0].attention
+mine = SelfAttention(embed_dim=384, num_heads=12, bias=True).eval()
+mine.to_queries.load_state_dict(theirs.self.query.state_dict())
+mine.to_keys.load_state_dict(theirs.self.key.state_dict())
+mine.to_values.load_state_dict(theirs.self.value.state_dict())
+mine.unify_heads.load_state_dict(theirs.output.dense.state_dict())
+
+token_ids = tokenizer(sentence, return_tensors="pt")["input_ids"]  # (1, t)
+with torch.no_grad():
+    mine(encoder.embeddings(token_ids))
+print("same weights in all heads:", torch.allclose(mine.attention.weights[0], maps.weights[0], atol=1e-5))
+
+# %% [markdown]
 # Some heads do something less simple. What does `it` mean in our sentence? And in the second one below, what does `he` mean?
 #
 # **Predict first:** name the word that you would look at yourself, in each sentence.
@@ -453,12 +463,13 @@ for ax, (word, sentence) in zip(axes[0], questions.items(), strict=True):
 figure
 
 # %% [markdown]
-# The same head, two different answers, both right. The 72 heads do see different things: places, grammar, meaning.
+# The same head, two different answers, both right. (The bars of `[CLS]` are for section 6.) Heads do see different things: places,
+# grammar, perhaps meaning.
 #
 # Your turn. Type a sentence of your own, and move the sliders (with the mouse, or with the arrow keys). Things to hunt for:
 #
 # - a head that looks at the *next* piece;
-# - a head that looks from a verb to its object;
+# - a head that looks from a verb to its object (*The old sailor drank hot tea*: from `drank` to `tea`);
 # - a rare word, which falls into several pieces (their names start with `##`): do the pieces look at each other?
 
 # %% tags=["nbval-ignore-output"]
@@ -481,9 +492,9 @@ for size in ("large", "small"):
     print(f"too {size}: the head looks at {maps.pieces[weights.argmax()]}")
 
 # %% [markdown] tags=["solution"]
-# Whatever it does, it does not use the meaning of *large* and *small*. A name that you give a head after two pictures is a guess. To test
-# it, look for sentences on which it would fail. (The next-piece head is layer 2, head 9. On many sentences, layer 2, head 8 looks from
-# a verb to its object.)
+# Whatever it does, it does not use the meaning of *large* and *small*. And it does other things too: in *The old sailor drank hot tea*, it
+# looks from `drank` to `tea`. A name that you give a head after two pictures is a guess. To test it, look for sentences on which it would
+# fail. (The next-piece head is layer 2, head 9.)
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("03, section 5")
@@ -515,17 +526,13 @@ parking.draw_shares(shares)
 
 # %% [markdown]
 # On the left, the weights. On the right, what they fetch: each weight times the length of the value vector that arrives. The value of
-# `[CLS]` is so short that almost nothing comes from it.
+# `[CLS]` is so short that half of the weight brings hardly more than one word's share of the message.
 #
-# So the model has found a way out of section 2's problem. Softmax must give away a sum of 1, even where a head finds nothing. The heads
-# **park** their weight on a token that says nothing.
+# It looks like a way out of section 2's problem. Softmax must give away a sum of 1, even where a head finds nothing. So the heads
+# **park** their weight on a token that says little.
 #
-# Where they park is an accident of training. In BERT itself it is mostly `[SEP]`: in the second half of its layers it gets more than half of the
-# attention (Clark et al. 2019). The remedy of looking at lengths, too, is by Kobayashi et al. (2020).
-
-# %%
-print("weights parked on [CLS] in layers 2 to 6: over 40 percent:", bool((shares.weights[1:, 0] > 0.4).all()))
-print("messages that come from it: under 15 percent:", bool((shares.messages[:, 0] < 0.15).all()))
+# Where they park differs from model to model. In BERT itself it is mostly `[SEP]`, which gets more than half of the attention in layers 6 to 10 of
+# 12 (Clark et al. 2019). Looking at lengths as well as weights is an idea of Kobayashi et al. (2020).
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("03, section 6")
@@ -547,7 +554,7 @@ occlusion.draw_occlusion(result)
 
 # %% [markdown]
 # Not so far apart: words that matter get more attention, on average over all 72 heads. But look closer. Without `but` hardly anything
-# changes, and yet it gets two thirds of what `soup` gets.
+# changes, and yet it gets about two thirds of the attention that `soup` gets.
 #
 # And who looks at the average? People show *one* head. So compare each head alone with occlusion, over the ten sentences. A **rank correlation**
 # of 1 means that both put the words in the same order; 0, that the orders have nothing to do with each other; -1, that one is the other backwards.
@@ -571,7 +578,7 @@ for weights in (torch.tensor([0.75, 0.0, 0.25]), torch.tensor([0.0, 0.75, 0.25])
     print(f"{weights.tolist()} -> {(weights @ values).tolist()}")
 
 # %% [markdown]
-# “Attention is not explanation”, wrote Jain and Wallace (2019). In recurrent classifiers they found attention that hardly agreed with other measures of
+# “Attention is not explanation”, wrote Jain and Wallace (2019). In recurrent classifiers they found attention that agreed only weakly with other measures of
 # importance, and very different weights that led to the same prediction. “Attention is not *not* explanation”, answered Wiegreffe and Pinter (2019).
 # It depends on what you call an explanation, and the rest of the model must be taken into account: weights that are made to deceive did badly when they
 # had to guide another model.
@@ -599,7 +606,7 @@ feedback_box("03, section 7")
 # - One weighted average cannot answer two questions. **Heads** cut the vectors into parts, and each part has its own weights.
 # - Three matrices give a word three jobs: **query** (what I look for), **key** (what I am found by), **value** (what I tell).
 # - You wrote `SelfAttention`: project, split, attend, unify. It gives what `nn.MultiheadAttention` gives.
-# - In a pretrained model, heads look at neighbours, at grammar, at meaning; and when they find nothing, they park on a token that says nothing.
+# - In a pretrained model, heads look at neighbours, at grammar, at meaning; and when they find nothing, they park on a token that says little.
 # - Weights show where a head looked, not why the model decided. Test with occlusion.
 #
 # Next: [lesson 4](04_transformer_block.ipynb) builds a whole Transformer block around your layer.

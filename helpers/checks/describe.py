@@ -40,6 +40,8 @@ def clues(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> list[str]:
     """Return what can be read off two tensors of one shape that differ, the most telling first."""
     got, expected = got.detach().double().cpu(), expected.detach().double().cpu()
     found = []
+    if seen.clue is not None and seen.clue(got):
+        found.append(seen.clue(got))
     if seen.shares and not _close_everywhere(got.sum(-1), expected.sum(-1)):
         found.append(f"The rows do not sum to 1: the first one sums to {number(got.flatten(0, -2)[0].sum())}")
     if not got.any():
@@ -59,27 +61,36 @@ def nan_sentence(seen: Seen, got: torch.Tensor) -> str:
     bad = got.isnan()
     first = bad.nonzero()[0].tolist()
     much = "all NaN" if bool(bad.all()) else "partly NaN (not a number)"
-    return f"{seen.what} is {much}, first at {place(seen.axes, first)}"
+    return f"{seen.what} is {much}, first at {place(seen, first)}"
 
 
 def values_sentence(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> str:
     """Return what was expected and what came, at the place where they differ most."""
     a, b = got.detach().double().cpu(), expected.detach().double().cpu()
     if a.dim() == 0:
-        return f"Expected {number(b)}, got {number(a)}."
+        return f"expected {number(b)}, got {number(a)}."
     distance = (a - b).abs().nan_to_num(nan=float("inf"))
-    flat = int(distance.argmax())
-    where: list[int] = []
-    for size in reversed(distance.shape):
-        flat, index = divmod(flat, size)
-        where.insert(0, index)
-    return f"Expected {number(b[tuple(where)])}, got {number(a[tuple(where)])} at {place(seen.axes, where)}."
+    where = (distance == distance.max()).nonzero()[0].tolist()
+    return f"expected {number(b[tuple(where)])}, got {number(a[tuple(where)])} at {place(seen, where)}."
 
 
-def place(axes: Sequence[str], index: Sequence[int]) -> str:
+def place(seen: Seen, index: Sequence[int]) -> str:
     """Return "batch element 0, query 2, feature 1"."""
-    names = list(axes) if len(axes) == len(index) else [""] * len(index)
-    return ", ".join(f"{WORDS.get(name, name.replace('·', ' · ') or 'index')} {i}" for name, i in zip(names, index, strict=True))
+    axes = seen.axes if len(seen.axes) == len(index) else ["index"] * len(index)
+    parts = []
+    for axis, i in zip(axes, index, strict=True):
+        names, rest = [], i
+        for name in reversed(_unfolded(seen, axis)):  # the last of "h·d" counts fastest
+            rest, here = divmod(rest, seen.sizes[name]) if name in seen.sizes else (0, rest)
+            names.insert(0, f"{WORDS.get(name, name)} {here}")
+        parts += names
+    return ", ".join(parts)
+
+
+def _unfolded(seen: Seen, axis: str) -> list[str]:
+    """Return ["h", "d"] for "h·d", if both sizes are known."""
+    parts = axis.split("·")
+    return parts if all(part in seen.sizes for part in parts) else [axis]
 
 
 def number(value: torch.Tensor | float) -> str:
@@ -106,9 +117,10 @@ def _right_along_an_axis(seen: Seen, got: torch.Tensor, expected: torch.Tensor) 
     sizes, axes = list(expected.shape), list(seen.axes)
     if len(sizes) != len(axes):
         return []
-    for axis in list(axes):  # unfold "h·d" into heads and features, so that a head can be named
-        if "·" in axis and all(part in seen.sizes for part in axis.split("·")):
-            at, parts = axes.index(axis), axis.split("·")
+    for axis in list(axes):
+        parts = _unfolded(seen, axis)
+        if len(parts) > 1:
+            at = axes.index(axis)
             axes[at : at + 1] = parts
             sizes[at : at + 1] = [seen.sizes[part] for part in parts]
     right = close(got.float(), expected.float()).reshape(sizes)

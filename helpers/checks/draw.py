@@ -23,11 +23,14 @@ class Draw:
         The check's seed.
     step : str
         Name of the step: two steps draw different numbers from one seed.
+    case : str
+        Names the step together with its settings.
     """
 
-    def __init__(self, seed: int, step: str) -> None:
+    def __init__(self, seed: int, step: str, case: str = "") -> None:
         import torch
 
+        self.case = f"{seed} {step} {case}"
         self.random = random.Random(f"{seed} {step}")
         self.seed = self.random.getrandbits(31)
         self.generator = torch.Generator().manual_seed(self.seed)

@@ -27,6 +27,11 @@ class CheckFailed(AssertionError):
         self.misconception = misconception
         self.seed = seed
 
+    @property
+    def details(self) -> tuple[str, str | None, int | None]:
+        """Everything but the message."""
+        return self.exercise, self.misconception, self.seed
+
     def _render_traceback_(self) -> list[str]:
         """IPython shows these lines in place of a traceback."""
         return str(self).splitlines()

@@ -39,6 +39,8 @@ class Seen:
         For facts: what to tell a student for whom this fact is wrong.
     shares : bool
         Whether the numbers along the last axis should add up to 1.
+    clue : callable, optional
+        Says what can be seen in a wrong result of this step in particular; empty if nothing.
     alone : callable, optional
         Gives the first batch element's part, computed from that element alone.
     """
@@ -52,6 +54,7 @@ class Seen:
     dtype: torch.dtype | None = None
     told: Mapping[str, str] = field(default_factory=dict)
     shares: bool = False
+    clue: Callable[[torch.Tensor], str] | None = None
     alone: Callable[[], torch.Tensor] | None = None
 
     @property

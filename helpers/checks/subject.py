@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from helpers.checks.blanks import functions_of
 from helpers.checks.time_limit import TimeLimit, TookTooLong
 from helpers.checks.trouble import Trouble, raised, too_long, wrong_kind
 
@@ -36,7 +35,6 @@ class Subject:
         self.is_students = limit is not None
         self.printed = _Swallowed()
         self._limit = limit
-        self._files: set[str] | None = None
         self._known_parameters: dict[Any, list[str]] = {}
 
     @property
@@ -45,11 +43,9 @@ class Subject:
         return getattr(self.answer, "__name__", type(self.answer).__name__)
 
     @property
-    def files(self) -> set[str]:
-        """Files, or notebook cells, that hold the answer's own functions."""
-        if self._files is None:
-            self._files = {function.__code__.co_filename for function in functions_of(self.answer)}
-        return self._files
+    def module(self) -> str:
+        """Name of the module that the answer was written in: `__main__` in a notebook."""
+        return getattr(self.answer, "__module__", "")
 
     def make(self, *args: Any, **named: Any) -> torch.nn.Module:
         """Return a new instance of a class that is being examined, in eval mode."""
@@ -73,6 +69,21 @@ class Subject:
         if not value.is_floating_point():
             raise Trouble(f"`{name}` returns a tensor of {value.dtype}: real numbers are wanted.", "dtype", value.dtype)
         return value
+
+    def gradients(
+        self, output: torch.Tensor, leaves: list[torch.Tensor], ahead: torch.Tensor
+    ) -> list[torch.Tensor | None]:
+        """Return the gradients of `(output * ahead).sum()`; None for a leaf that none reaches."""
+        import torch
+
+        if not output.requires_grad:
+            return [None] * len(leaves)
+        ahead = ahead.to(output.dtype)
+
+        def backward() -> tuple[torch.Tensor | None, ...]:
+            return torch.autograd.grad(output, leaves, ahead, allow_unused=True)
+
+        return list(self.call(backward, name="The backward pass"))
 
     def call(
         self, function: Callable[..., Any], *args: Any, named: dict[str, Any] | None = None, name: str = "forward"
@@ -131,15 +142,15 @@ class Subject:
             try:
                 return function()
             except Exception as error:
-                raise raised(error, name, self.files) from None
+                raise raised(error, name, self.module) from None
         streams = sys.stdout, sys.stderr
         sys.stdout = sys.stderr = self.printed
         try:
             return self._limit.run(function)
         except TookTooLong as error:
-            raise too_long(self._limit.seconds, error.stack, name, self.files) from None
+            raise too_long(self._limit.seconds, error.stack, name, self.module) from None
         except (Exception, SystemExit) as error:
-            raise raised(error, name, self.files) from None
+            raise raised(error, name, self.module) from None
         finally:
             sys.stdout, sys.stderr = streams
 

@@ -24,6 +24,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+Place = tuple[str, int, str]
 REPEAT = 0.05  # seconds between two interruptions of an answer that is still running
 HERE = (lambda: 0).__code__.co_filename
 
@@ -37,11 +38,11 @@ class TookTooLong(Exception):
 
     Attributes
     ----------
-    stack : list of (str, int)
-        File and line of each frame that was running when the time was up, innermost first.
+    stack : list of (str, int, str)
+        File, line and module of each frame that was running when the time was up, innermost first.
     """
 
-    def __init__(self, stack: list[tuple[str, int]]) -> None:
+    def __init__(self, stack: list[Place]) -> None:
         super().__init__("the time is up")
         self.stack = stack
 
@@ -59,7 +60,7 @@ class TimeLimit:
     def __init__(self, seconds: float = 5.0) -> None:
         self.seconds = seconds
         self._left = 4 * seconds
-        self._stack: list[tuple[str, int]] | None = None
+        self._stack: list[Place] | None = None
         self._deadline = 0.0
 
     def run(self, function: Callable[[], T]) -> T:
@@ -117,7 +118,7 @@ class TimeLimit:
             frames.append(step)
             step = step.f_back
         if self._stack is None:
-            self._stack = [(f.f_code.co_filename, f.f_lineno) for f in frames]
+            self._stack = [(f.f_code.co_filename, f.f_lineno, f.f_globals.get("__name__", "")) for f in frames]
         for f in frames:
             f.f_trace = tracer
             f.f_trace_opcodes = True

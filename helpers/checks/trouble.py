@@ -9,6 +9,8 @@ from collections.abc import Hashable, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
+from helpers.checks.time_limit import Place
+
 
 class Trouble(Exception):
     """An answer gave nothing that can be compared.
@@ -27,7 +29,7 @@ class Trouble(Exception):
         self.key = key
 
 
-def raised(error: BaseException, name: str, files: set[str]) -> Trouble:
+def raised(error: BaseException, name: str, module: str) -> Trouble:
     """Explain an exception that came out of an answer.
 
     Parameters
@@ -36,31 +38,31 @@ def raised(error: BaseException, name: str, files: set[str]) -> Trouble:
         What was raised.
     name : str
         What was called, for instance `forward`.
-    files : set of str
-        Files (or notebook cells) that the answer's own functions come from.
+    module : str
+        Name of the module that the answer was written in: `__main__` in a notebook.
     """
     kind, text = type(error).__name__, _first_line(error)
     key = ("raised", kind, text)
-    frame, line = _last_own_frame(error.__traceback__, files)
+    frame, line = _last_own_frame(error.__traceback__, module)
     if frame is None:
-        return Trouble(f"`{name}` stops with {kind}: {text}{_hint(error)}", *key)
+        return Trouble(f"`{name}` stops with {kind}: {text.rstrip('.')}{_hint(error)}.", *key)
     code = linecache.getline(frame.f_code.co_filename, line).strip()
-    place = f"in line {line} of `{frame.f_code.co_name}`" + (f", `{_shortened(code)}`" if code else "")
+    place = f"ine {line} of `{frame.f_code.co_name}`" + (f", `{_shortened(code)}`" if code else "")
     if isinstance(error, NotImplementedError):
-        return Trouble(f"This part is still to be written: {place}. {text}".strip(), *key)
+        return Trouble(f"A blank is still open: l{place}, says that it is not written yet. {text}".strip(), *key)
     if isinstance(error, RecursionError):
-        return Trouble(f"`{name}` calls itself without end, {place}.", "raised", kind)
-    return Trouble(f"`{name}` stops {place}, with {kind}: {text}{_hint(error)}{_shapes(code, frame)}", *key)
+        return Trouble(f"`{name}` calls itself without end, in l{place}.", "raised", kind)
+    return Trouble(f"L{place}, stops with {kind}: {text.rstrip('.')}{_hint(error)}.{_shapes(code, frame)}", *key)
 
 
-def too_long(seconds: float, stack: list[tuple[str, int]], name: str, files: set[str]) -> Trouble:
+def too_long(seconds: float, stack: list[Place], name: str, module: str) -> Trouble:
     """Explain that an answer was ended; `stack` is what was running then, innermost first."""
-    own = [(file, line) for file, line in stack if file in files]
-    place = ""
+    own = [(file, line) for file, line, place in stack if place == module]
+    where = ""
     if own:
         code = linecache.getline(*own[0]).strip()
-        place = f" It was in line {own[0][1]}" + (f", `{_shortened(code)}`." if code else ".")
-    sentence = f"`{name}` was still running after {seconds:g} seconds, so it was ended.{place}"
+        where = f" It was in line {own[0][1]}" + (f", `{_shortened(code)}`." if code else ".")
+    sentence = f"`{name}` was still running after {seconds:g} seconds, so it was ended.{where}"
     return Trouble(f"{sentence} Is there a loop that never ends?", "too long")
 
 
@@ -97,17 +99,17 @@ def _shortened(code: str) -> str:
 def _hint(error: BaseException) -> str:
     text = str(error)
     if "ellipsis" in text.lower():
-        return ". A blank `...` is still open there."
+        return ". A blank `...` is still open there"
     if "before Module.__init__" in text or "super().__init__()" in text:
-        return ". Begin `__init__` with `super().__init__()`."
+        return ". Begin `__init__` with `super().__init__()`"
     return ""
 
 
-def _last_own_frame(traceback: TracebackType | None, files: set[str]) -> tuple[FrameType | None, int]:
+def _last_own_frame(traceback: TracebackType | None, module: str) -> tuple[FrameType | None, int]:
     """Return the innermost frame of the student's own code, and the line that it had reached."""
     found: tuple[FrameType | None, int] = (None, 0)
     while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename in files:
+        if traceback.tb_frame.f_globals.get("__name__") == module:
             found = (traceback.tb_frame, traceback.tb_lineno)
         traceback = traceback.tb_next
     return found

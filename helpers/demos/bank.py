@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -146,7 +147,8 @@ def bank_demo(word_vectors: WordVectors) -> VBox:
     def redraw(_: object = None) -> None:
         result = get_value_attention(word_vectors, query.value, keys.value)
         sentence = describe_value_attention(result)
-        image = picture(draw_value_attention(result), "Three bar charts. The text below says what they show.")
+        alt = "Three bar charts. The text below says what they show."
+        image = picture(draw_value_attention(result), alt, tight=False)
         shown.value = f'{image}<p style="max-width: 60em; overflow-wrap: anywhere">{html.escape(sentence)}</p>'
 
     def preset_button(name: str, preset: tuple[str, str]) -> widgets.Button:
@@ -166,8 +168,8 @@ def bank_demo(word_vectors: WordVectors) -> VBox:
 
 
 def _bare(word: str) -> str:
-    """Take off spaces and the punctuation around a word."""
-    return word.strip(" \t\r\n.,;:!?\"'()[]“”‘’«»")
+    """Take off the spaces and punctuation around a word."""
+    return word.strip(string.whitespace + string.punctuation + "“”‘’«»…·–—¿¡")
 
 
 def _about_unknown(word_vectors: WordVectors, unknown: Sequence[str]) -> list[str]:
@@ -178,7 +180,7 @@ def _about_unknown(word_vectors: WordVectors, unknown: Sequence[str]) -> list[st
             word_vectors[word]
         except UnknownWord as error:
             messages.append(f"The key {error}")
-    if more := len(different) - _MOST_NAMED:
-        if more > 0:
-            messages.append(f"{more:,} more keys are not in the vocabulary.")
+    more = len(different) - _MOST_NAMED
+    if more > 0:
+        messages.append(f"{more:,} more keys are not in the vocabulary.")
     return messages

@@ -26,23 +26,16 @@ def draw_value_attention(result: ValueAttention) -> Figure:
     sum of its weights.
     """
     from helpers import plots
-    from helpers.style import new_figure
 
     keys, weights = _strongest(result)
     rows = max(len(keys), len(result.query_neighbours), len(result.value_neighbours))
     height = 1.3 + 0.25 * rows
-    # Laid out by hand: looking for the best layout takes longer than drawing.
-    figure = new_figure(3 * _PANEL, height, layout="none")
-    grid = figure.add_gridspec(
-        1,
-        3,
-        left=_WORDS / (3 * _PANEL),
-        right=1 - 0.05 / _PANEL,
-        bottom=0.75 / height,
-        top=1 - 0.4 / height,
-        wspace=(_WORDS + 0.1) / (_PANEL - _WORDS - 0.1),
-    )
-    left, middle, right = (figure.add_subplot(place) for place in grid)
+    figure, axes = plots.panels(1, 3, width=3 * _PANEL, height=height)
+    figure.set_layout_engine("none")  # looking for the best layout takes longer than drawing
+    for number, ax in enumerate(axes[0]):
+        room = (_PANEL - _WORDS - 0.1) / (3 * _PANEL), (height - 1.15) / height
+        ax.set_position((number / 3 + _WORDS / (3 * _PANEL), 0.75 / height, *room))
+    left, middle, right = axes[0]
     typed = {result.query, *result.words}
     known = bool(result.query_neighbours)
     name = f"“{_short(result.query)}”" if known else "The query"

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-MOST_PIECES = 32  # more rows than this are not legible in a notebook
-_MOST_LETTERS = 4000  # far more than 32 pieces need, and soon cut into pieces
+MOST_PIECES = 24  # more rows than this are hard to read in a notebook, and slow to draw
+_MOST_LETTERS = 4000  # far more than 24 pieces need, and soon cut into pieces
 _ABREAST = 4  # small maps in a row
 
 
@@ -59,7 +59,7 @@ def read_sentence(text: str, tokenizer: PreTrainedTokenizerBase, encoder: PreTra
     Parameters
     ----------
     text
-        Any text; what comes after the first 32 word pieces is left out, and `note` says so.
+        Any text; what comes after the first 24 word pieces is left out, and `note` says so.
     tokenizer, encoder
         From `helpers.pretrained`, the encoder with `attentions=True`.
 
@@ -195,10 +195,10 @@ def head_demo(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel, sent
         head.disabled = words_only.disabled = view.value != "one head"
         if head.disabled:
             alt = f"Small maps of all {heads} heads of layer {layer.value}. {describe_head(maps, layer.value, 1)}"
-            shown.value = picture(draw_layer(maps, layer.value), alt)
+            shown.value = picture(draw_layer(maps, layer.value), alt, tight=False)
         else:
             figure = draw_head(maps, layer.value, head.value, words_only=words_only.value)
-            shown.value = picture(figure, describe_head(maps, layer.value, head.value))
+            shown.value = picture(figure, describe_head(maps, layer.value, head.value), tight=False)
 
     def reread(_: object) -> None:
         nonlocal maps

@@ -1,4 +1,4 @@
-"""Where attention goes that has nothing to look for: to the special tokens, which say next to nothing."""
+"""Where attention goes that has nothing to look for: to the special tokens, which say little."""
 
 from __future__ import annotations
 

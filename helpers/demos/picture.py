@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SHARPNESS = 1.5  # picture points for each point of the page: crisp on small print, and still quick to draw
 
 
-def picture(figure: Figure, alt: str) -> str:
+def picture(figure: Figure, alt: str, *, tight: bool = True) -> str:
     """Turn a figure into an `<img>` element that holds it as a PNG, and close the figure.
 
     `ipywidgets.HTML` shows it in JupyterLab, Colab and Binder alike. `ipywidgets.Image` would not do: before
@@ -23,9 +23,11 @@ def picture(figure: Figure, alt: str) -> str:
     Parameters
     ----------
     figure
-        Any matplotlib figure. One without a layout engine is taken as it is laid out, which halves the time.
+        Any matplotlib figure.
     alt
         What the picture shows, in a sentence or two, for readers who cannot see it.
+    tight
+        Whether to cut the picture to what was drawn. False takes the figure as it is laid out, which is faster.
 
     Returns
     -------
@@ -42,8 +44,7 @@ def picture(figure: Figure, alt: str) -> str:
     from matplotlib import rc_context
 
     file = io.BytesIO()
-    box = "standard" if figure.get_layout_engine() is None else "tight"
-    with rc_context({"savefig.bbox": box}):
+    with rc_context({"savefig.bbox": "tight" if tight else "standard"}):
         figure.savefig(file, format="png", dpi=_SHARPNESS * figure.dpi, metadata={"Software": None})
     if "matplotlib.pyplot" in sys.modules:  # else pyplot cannot hold this figure
         sys.modules["matplotlib.pyplot"].close(figure)

@@ -1,0 +1,170 @@
+"""Explain why an answer is not right: by a misconception that gives the same, or by what differs and where."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from helpers.checks.describe import clues, nan_sentence, shape_sentence, values_sentence
+from helpers.checks.seen import Seen, same
+from helpers.checks.subject import Subject
+from helpers.checks.trouble import Trouble
+
+if TYPE_CHECKING:
+    from helpers.checks.engine import Exercise, Misconception, Report, Step
+
+SLACK = 10.0  # two right answers differ by rounding; an answer and a misconception may differ a little more
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a student reads first, what was expected and came, and the misconception's name if there is one."""
+
+    sentence: str
+    detail: str
+    misconception: str | None = None
+
+
+def diagnose(exercise: Exercise, subject: Subject, seed: int, report: Report) -> Diagnosis:
+    """Explain the problem that `report` ends with."""
+    problem = report.problem
+    step = exercise.steps[report.at]
+    found = _matching(exercise, subject, seed, report)
+    if isinstance(problem, Trouble):
+        if found is None or problem.key[0] in ("too long", "edited"):
+            return Diagnosis(problem.sentence, "")
+        return Diagnosis(found.sentence, problem.sentence, found.name)
+    assert problem is not None
+    sentence, detail = _difference(step, subject, seed, len(report.trails[-1]) - 1, problem)
+    if found is not None:
+        detail = f"{problem.what}: {detail}" if detail else sentence
+        return Diagnosis(found.sentence, detail, found.name)
+    return Diagnosis(sentence, detail[:1].upper() + detail[1:])
+
+
+def _matching(exercise: Exercise, subject: Subject, seed: int, report: Report) -> Misconception | None:
+    """Find a misconception that gives, on the very same inputs, what the answer gave up to its first mistake.
+
+    Several can: where there is one head only, for instance. Then the one is taken that gives the same in the earlier
+    steps and in the exercise's `telling` one too, or in most of these.
+    """
+    here = [m for m in exercise.misconceptions if _gives(m, exercise.steps[report.at], subject, seed, report.trails[-1])]
+    if len(here) < 2:
+        return here[0] if here else None
+    tests = list(zip(exercise.steps, report.trails[:-1], strict=False))
+    telling = next(step for step in exercise.steps if step.right == exercise.telling)
+    tests.append((telling, _trail(telling, subject, seed)))
+    return max(here, key=lambda m: sum(_gives(m, step, subject, seed, trail) for step, trail in tests))
+
+
+def _trail(step: Step, subject: Subject, seed: int) -> list[Seen | Trouble]:
+    trail: list[Seen | Trouble] = []
+    try:
+        trail.extend(step.run(subject, seed))
+    except Trouble as trouble:
+        trail.append(trouble)
+    return trail
+
+
+def _gives(
+    misconception: Misconception, step: Step, subject: Subject, seed: int, trail: list[Seen | Trouble]
+) -> bool:
+    """Whether a misconception gives in this step what the answer gave, `trail`."""
+    steps = step.run(Subject(misconception.answer, notes=subject.notes), seed)
+    for came in trail:
+        try:
+            seen = next(steps, None)
+        except Trouble as trouble:
+            return isinstance(came, Trouble) and came.key == trouble.key
+        if seen is None or isinstance(came, Trouble) or not same(came.got, seen.got, SLACK):
+            return False
+        if came is trail[-1] and not came.right and same(seen.got, came.expected()):
+            return False
+    return True
+
+
+def _difference(step: Step, subject: Subject, seed: int, index: int, seen: Seen) -> tuple[str, str]:
+    """Return what differs, in a student's terms, and what was expected and what came."""
+    import torch
+
+    expected = seen.expected()
+    if isinstance(expected, dict):
+        told = [text for name, text in seen.told.items() if seen.got.get(name) != expected[name]]
+        return f"{seen.what} is not right. {told[0]}" if told else f"{seen.what} is not right.", ""
+    if not isinstance(seen.got, torch.Tensor):
+        return _unreached(seen), ""
+    got = seen.got.detach()
+    if got.shape != expected.shape:
+        return shape_sentence(seen, got, expected), ""
+    if seen.dtype is not None and got.dtype != seen.dtype and same(got.double(), expected, 1e3):
+        return f"{seen.what} comes out in {got.dtype}, from inputs in {seen.dtype}: keep the dtype of the inputs.", ""
+    detail = values_sentence(seen, got, expected)
+    if bool(got.isnan().any()) and not bool(expected.isnan().any()):
+        line = _first_nan(step, subject, seed, index)
+        hint = f", and begins in line {line}." if line else "."
+        return nan_sentence(seen, got) + hint, detail
+    if seen.what.startswith("The gradient") and not got.any():
+        return _unreached(seen), detail
+    found = [*_in_other_cases(step, subject, seed, index, seen), *clues(seen, got, expected)]
+    return ". ".join([f"{seen.what} is not right", *found[:2]]) + ".", detail
+
+
+def _unreached(seen: Seen) -> str:
+    where = seen.what.removeprefix("The gradient of ")
+    return f"No gradient reaches {where}. Is something detached, or turned into NumPy, on the way?"
+
+
+def _in_other_cases(step: Step, subject: Subject, seed: int, index: int, seen: Seen) -> Iterator[str]:
+    """Try the same with other random numbers, in simpler cases, and without the neighbours in the batch."""
+    repeated = _quietly(step, subject, seed, index, again=1)
+    if repeated is not None and not same(repeated.got, seen.got):
+        yield "Two calls on the same input give different numbers: something random is switched on"
+        return
+    for words, changes in step.simpler:
+        simple = _quietly(step, subject, seed, index, **changes)
+        if simple is not None and simple.right:
+            yield f"It is right {words}"
+            break
+    if seen.alone is not None:
+        try:
+            alone = seen.alone()
+        except Trouble:
+            return
+        if alone.shape == seen.got[:1].shape and not same(alone, seen.got[:1]):
+            yield "What comes out for one text depends on the others in its batch"
+
+
+def _quietly(step: Step, subject: Subject, seed: int, index: int, **changes: Any) -> Seen | None:
+    """Look again in another case; None where the answer does not get that far."""
+    try:
+        return next(islice(step.run(subject, seed, **changes), index, None), None)
+    except Trouble:
+        return None
+
+
+def _first_nan(step: Step, subject: Subject, seed: int, index: int) -> str:
+    """Return the line of the answer that makes the first NaN, as "12 of `forward`, `...`"."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Watch(TorchFunctionMode):
+        line = ""
+
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = function(*args, **(kwargs or {}))
+            if not self.line and isinstance(out, torch.Tensor) and out.is_floating_point() and bool(out.isnan().any()):
+                frame = sys._getframe(1)
+                while frame is not None and frame.f_globals.get("__name__") != subject.module:
+                    frame = frame.f_back  # type: ignore[assignment]
+                if frame is not None:
+                    code = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip().split("  #")[0]
+                    self.line = f"{frame.f_lineno} of `{frame.f_code.co_name}`" + (f", `{code}`" if code else "")
+            return out
+
+    with Watch() as watch:
+        _quietly(step, subject, seed, index)
+    return watch.line

@@ -1,0 +1,50 @@
+"""What dropout does to attention's weights, as facts that do not depend on which weights happen to be dropped."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from helpers.checks.seen import close
+
+
+def dropout_facts(first: torch.Tensor, second: torch.Tensor, clean: torch.Tensor, p: float) -> dict[str, bool]:
+    """Return what is as it should be in two outputs of a layer in train mode.
+
+    Parameters
+    ----------
+    first, second : tensor (b, tq, h, 2, tk)
+        The weights, read off twice through values that are the identity twice, in two calls.
+    clean : tensor (b, tq, h, 2, tk)
+        The weights without dropout.
+    p : float
+        The probability that a weight is dropped.
+    """
+    kept = first != 0
+    share = 1 - kept.double().mean().item()
+    # Seven standard deviations: a right answer fails once in 10^12 checks.
+    margin = 7 * math.sqrt(p * (1 - p) / kept[:, :, :, 0].numel())
+    return {
+        "random": not torch.equal(first, second),
+        "as often as p": abs(share - p) < margin,
+        "whole weights": torch.equal(kept[:, :, :, 0], kept[:, :, :, 1]),
+        "the rest made up for": bool(close(first.double(), clean / (1 - p), 100.0)[kept].all()),
+        "each on its own": all(_varies(kept[:, :, :, 0], axis) for axis in range(4)),
+    }
+
+
+def dropout_told(p: float) -> dict[str, str]:
+    """Return what to tell a student for whom one of these facts is wrong."""
+    return {
+        "random": "Two calls with the same input give the same output: nothing is dropped.",
+        "as often as p": f"About {p:.0%} of the weights should be exactly 0 in each call.",
+        "whole weights": "A dropped weight drops out for all features of its value; here single features are dropped.",
+        "the rest made up for": f"The weights that are kept should be the softmax's, divided by 1 - {p}.",
+        "each on its own": "Each weight should be dropped or kept on its own; here they go together in rows.",
+    }
+
+
+def _varies(kept: torch.Tensor, axis: int) -> bool:
+    """Whether what is kept differs along an axis."""
+    return bool((kept != kept.narrow(axis, 0, 1)).any())

@@ -1,0 +1,215 @@
+"""Run a check: look at an answer step by step, explain the first thing that is not right, keep the record."""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from helpers.checks.blanks import describe_blanks, open_blanks
+from helpers.checks.draw import Draw
+from helpers.checks.failure import CheckFailed
+from helpers.checks.seen import Seen
+from helpers.checks.subject import Subject
+from helpers.checks.time_limit import TimeLimit
+from helpers.checks.trouble import Trouble
+from helpers.checks.undisturbed import reseed, undisturbed
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A small wrong implementation, and the sentence for a student whose answer does the same."""
+
+    name: str
+    sentence: str
+    answer: Any
+
+
+class Misconceptions(list[Misconception]):
+    """The misconceptions of an exercise; an instance decorates a wrong answer with its name and its sentence.
+
+    Where two explain an answer equally well, the one that stands first is taken: put the more specific one there.
+    """
+
+    def __call__(self, name: str, sentence: str) -> Callable[[Any], Any]:
+        def add(answer: Any) -> Any:
+            self.append(Misconception(name, sentence, answer))
+            return answer
+
+        return add
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that a check looks at.
+
+    Attributes
+    ----------
+    right : str
+        What is right when the step passes, as in "the scores".
+    look : callable
+        `look(subject, draw, **settings)` makes and calls the answer and yields what it sees, a `Seen` at a time.
+        With equal draws it does the same for a student's answer and for a misconception.
+    settings : mapping
+        What kind of case this is.
+    simpler : sequence of (str, mapping)
+        Easier cases, to be tried when this one fails: "It is right " goes before the words, and the settings change.
+    """
+
+    right: str
+    look: Callable[..., Iterator[Seen]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    simpler: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+
+    def run(self, subject: Subject, seed: int, again: int = 0, **changes: Any) -> Iterator[Seen]:
+        """Look at `subject`; `again` gives what is random in an answer other numbers, with the same inputs."""
+        settings = {**self.settings, **changes}
+        draw = Draw(seed, f"{self.right} {dict(self.settings)}", str(settings))
+        reseed(draw.seed + again)
+        return self.look(subject, draw, **settings)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """Everything that a check knows of an exercise.
+
+    Attributes
+    ----------
+    id, title : str
+        As in `EXERCISES`.
+    passed : str
+        What a pass says was looked at.
+    hints : sequence of str
+        Offered from the second failure in a row on, one more each time; never the answer.
+    steps : sequence of Step
+        In teaching order: the first one that is not right is explained.
+    telling : str
+        What is right when that step passes in which different mistakes give different results: it decides between
+        misconceptions that give the same elsewhere.
+    misconceptions : sequence of Misconception
+        At least eight.
+    """
+
+    id: str
+    title: str
+    passed: str
+    hints: tuple[str, ...]
+    steps: tuple[Step, ...]
+    telling: str
+    misconceptions: Misconceptions
+
+
+@dataclass
+class Report:
+    """How an answer fared: `problem` is what was seen first that is not right, at step `at`."""
+
+    trails: list[list[Seen | Trouble]]
+    problem: Seen | Trouble | None
+
+    @property
+    def at(self) -> int:
+        return len(self.trails) - 1
+
+
+def run_check(exercise: Exercise, answer: Any, seed: int | None = None, record: bool = True) -> None:
+    """Check an answer: print one line if it is right, raise CheckFailed if not, and keep the record.
+
+    Parameters
+    ----------
+    exercise : Exercise
+        What the answer should be.
+    answer : class or function
+        The student's.
+    seed : int, optional
+        Draws sizes and numbers; a fresh one if None. A failure says which it was.
+    record : bool
+        Whether progress and failures are counted.
+
+    Raises
+    ------
+    CheckFailed
+        The answer is not right yet.
+    """
+    from helpers.progress import record_check
+
+    seed = secrets.randbelow(10**6) if seed is None else seed
+    subject = Subject(answer, TimeLimit())
+    with undisturbed():
+        failure = find_failure(exercise, subject, seed)
+    failures = record_check(exercise.id, failure is None) if record else 0
+    if failure is None:
+        print(f"✓ Exercise {exercise.id}: {exercise.title}. {exercise.passed}")
+        if subject.printed.lines:
+            print(f"  One thing: it prints {_lines(subject)}, which this check hid. Take the `print` out again.")
+        return
+    if failures > 1:
+        hint = min(failures - 2, len(exercise.hints) - 1)
+        failure = CheckFailed(f"{failure}\n  Hint {hint + 1}: {exercise.hints[hint]}", *failure.details)
+    raise failure from None
+
+
+def find_failure(exercise: Exercise, subject: Subject, seed: int) -> CheckFailed | None:
+    """Return what is not right yet with an answer, explained, or None."""
+    from helpers.checks.diagnose import diagnose
+
+    wrong_thing = _not_an_answer(subject)
+    if wrong_thing:
+        return CheckFailed(f"✗ Exercise {exercise.id}: {wrong_thing}", exercise.id)
+    blanks = open_blanks(subject.answer)
+    if any(blank.needed for blank in blanks):
+        return CheckFailed(f"✗ Exercise {exercise.id}: {describe_blanks(blanks)}", exercise.id)
+    report = examine(exercise, subject, seed)
+    if report.problem is None:
+        return None
+    if blanks:  # a `...` that stands alone does no harm by itself, but here something is missing
+        return CheckFailed(f"✗ Exercise {exercise.id}: {describe_blanks(blanks)}", exercise.id)
+    diagnosis = diagnose(exercise, subject, seed, report)
+    lines = [f"✗ Exercise {exercise.id}: {diagnosis.sentence}"]
+    if diagnosis.detail:
+        lines.append(f"  {diagnosis.detail}")
+    right = list(dict.fromkeys(step.right for step in exercise.steps[: report.at]))
+    so_far = f"Right so far: {', '.join(right)}. " if right else ""
+    hidden = f" It printed {_lines(subject)}, not shown." if subject.printed.lines else ""
+    lines.append(f"  {so_far}The same numbers again: seed={seed}.{hidden}")
+    return CheckFailed("\n".join(lines), exercise.id, diagnosis.misconception, seed)
+
+
+def examine(exercise: Exercise, subject: Subject, seed: int) -> Report:
+    """Go through the steps up to the first thing that is not right."""
+    report = Report([], None)
+    for step in exercise.steps:
+        trail: list[Seen | Trouble] = []
+        report.trails.append(trail)
+        try:
+            for seen in step.run(subject, seed):
+                trail.append(seen)
+                if not seen.right:
+                    report.problem = seen
+                    return report
+        except Trouble as trouble:
+            trail.append(trouble)
+            report.problem = trouble
+            return report
+    return report
+
+
+def _not_an_answer(subject: Subject) -> str:
+    """Say what is wrong with something that cannot be an answer at all."""
+    answer = subject.answer
+    if inspect.isclass(answer) or inspect.isroutine(answer):
+        return ""
+    from torch import nn
+
+    if isinstance(answer, nn.Module):
+        kind = type(answer).__name__
+        return f"Hand over the class itself, `{kind}`, without calling it: the check makes its own."
+    if not callable(answer):
+        return f"Hand over your class or function; {type(answer).__name__} is none."
+    return ""
+
+
+def _lines(subject: Subject) -> str:
+    count = subject.printed.lines
+    return "1 line" if count == 1 else f"{count} lines"

@@ -1,0 +1,284 @@
+"""Exercise 2, scaled dot-product attention: what the check looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from helpers.checks.attention_by_hand import torch_attention
+from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, SHARED, Draw
+from helpers.checks.dropout import dropout_facts, dropout_told
+from helpers.checks.engine import Exercise, Step
+from helpers.checks.mistakes_2 import MISCONCEPTIONS
+from helpers.checks.seen import Seen
+from helpers.checks.subject import Subject
+
+MASK_WORDS = {
+    None: "",
+    PADDING: " with a padding mask (b, 1, 1, tk)",
+    CAUSAL: " with a causal mask (t, t)",
+    PER_QUERY: " with a mask (b, 1, tq, tk)",
+    PER_HEAD: " with a mask (b, h, tq, tk)",
+    SHARED: " with a mask (1, 1, 1, tk)",
+}
+
+
+def expected_output(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return torch's answer in float64: (b, tq, h, d), (b, tk, h, d), (b, tk, h, d) give (b, tq, h * d)."""
+    heads = (x.double().transpose(1, 2) for x in (queries, keys, values))
+    return torch_attention(*heads, mask).transpose(1, 2).flatten(2)
+
+
+def look_at_scores(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """The scores; dividing by the root of d may as well be left to `forward`. Without the method, `forward` decides."""
+    layer = subject.make(0.0)
+    if not hasattr(layer, "calculate_score"):
+        return
+    sizes = draw.sizes("b·h tq tk d", 2, 8)
+    n, tq, tk, d = sizes.values()
+    queries, keys = draw.normal(n, tq, d), draw.normal(n, tk, d)
+    scores = queries.double() @ keys.double().transpose(1, 2)
+    yield Seen(
+        "What `calculate_score` gives",
+        subject.tensor(layer.calculate_score, queries, keys, name="calculate_score"),
+        lambda: scores / d**0.5,
+        ("b·h", "tq", "tk"),
+        sizes,
+        also=lambda: [scores],
+    )
+
+
+def look_at_weights(subject: Subject, draw: Draw, mask: str | None = None) -> Iterator[Seen]:
+    """The weights of one head, seen through values that are the identity."""
+    sizes = draw.sizes("b tq tk", 2, 8)
+    b, tq, tk = sizes.values()
+    queries, keys = draw.normal(b, tq, 1, tk), draw.normal(b, tk, 1, tk)
+    values = torch.eye(tk).expand(b, tk, tk)[:, :, None].contiguous()
+    where = None if mask is None else draw.mask(mask, b, 1, tq, tk)
+    layer = subject.make(0.0)
+    yield Seen(
+        "The weights of one head (the output for values that are the identity)" + MASK_WORDS[mask],
+        subject.tensor(layer, queries, keys, values, *([] if where is None else [where])),
+        lambda: expected_output(queries, keys, values, where),
+        ("b", "tq", "tk"),
+        sizes,
+        shares=True,
+        clue=lambda got: "" if where is None else _forbidden(got, where),
+    )
+
+
+def _forbidden(weights: torch.Tensor, mask: torch.Tensor) -> str:
+    """Say whether keys get weight (b, tq, tk) that a mask (…, tk) forbids."""
+    leaked = weights[~mask[:, 0].expand(weights.shape)].abs().max()
+    return f"A key that the mask forbids still gets a weight of {leaked:.2g}" if leaked > 0 else ""
+
+
+def _case(
+    draw: Draw,
+    mask: str | None = None,
+    ones: str = "",
+    long: bool = False,
+    dtype: torch.dtype = torch.float32,
+    **fixed: int,
+) -> tuple[list[torch.Tensor], torch.Tensor | None, dict[str, int]]:
+    """Draw queries, keys, values, a mask, and their sizes."""
+    sizes = draw.sizes("b tq tk h d", 2, 8, ["h*d", "b*h"])
+    sizes |= dict.fromkeys(ones.split(), 1) | fixed
+    if long:
+        sizes |= {"tk": 61, "tq": 37}
+    b, tq, tk, h, d = (sizes[name] for name in ("b", "tq", "tk", "h", "d"))
+    tensors = [draw.normal(b, t, h, d, dtype=dtype) for t in (tq, tk, tk)]
+    named = {"b": b, "tq": tq, "tk": tk, "h": h, "d": d, "h·d": h * d, "b·h": b * h}
+    return tensors, None if mask is None else draw.mask(mask, b, h, tq, tk), named
+
+
+def look_at_output(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
+    """The output for random tensors; `settings` are those of `_case`."""
+    (queries, keys, values), mask, sizes = _case(draw, **settings)
+    layer = subject.make(0.0)
+
+    def call(*tensors: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        return subject.tensor(layer, *tensors, *([] if mask is None else [mask]))
+
+    first = None if mask is None else mask[:1] if mask.dim() == 4 else mask
+    double = settings.get("dtype") == torch.float64
+    yield Seen(
+        ("In float64, the output" if double else "The output") + MASK_WORDS[settings.get("mask")],
+        call(queries, keys, values, mask=mask),
+        lambda: expected_output(queries, keys, values, mask),
+        ("b", "tq", "h·d"),
+        sizes,
+        dtype=torch.float64 if double else None,
+        alone=lambda: call(queries[:1], keys[:1], values[:1], mask=first),
+    )
+
+
+def look_at_check_tensor(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """The lesson's exact numbers: large enough to overflow a softmax that does not subtract its maximum."""
+    queries, keys, values = (torch.tensor(numbers, dtype=torch.float32) for numbers in CHECK_TENSORS)
+    sizes = {"b": 1, "t": 3, "h": 1, "d": 4, "h·d": 4}
+    output = subject.tensor(subject.make(0.0), queries, keys, values)
+    yield Seen("The output for the check tensor", output, lambda: torch.tensor([CHECK_ANSWER]), ("b", "tq", "h·d"), sizes)
+    # A score so large that only minus infinity, or something near it, hides it.
+    mask = torch.tensor([True, False, True])[None, None, None]
+    output = subject.tensor(subject.make(0.0), queries, keys, values, mask)
+    what = "The output for the check tensor with its second key masked"
+    yield Seen(
+        what,
+        output,
+        lambda: expected_output(queries, keys, values, mask),
+        ("b", "tq", "h·d"),
+        sizes,
+        clue=lambda got: "The number that hides a score must win over every score, however large",
+    )
+
+
+def look_at_empty_rows(subject: Subject, draw: Draw, mask: str = PADDING) -> Iterator[Seen]:
+    """A query that may attend to nothing gives zeros, and no NaN in any gradient."""
+    tensors, where, sizes = _case(draw, mask)
+    assert where is not None
+    where[(-1, 0, -1) if mask == PER_HEAD else -1] = False
+    leaves = [x.clone().requires_grad_() for x in tensors]
+    layer = subject.make(0.0)
+    output = subject.tensor(layer, *leaves, where)
+    what = "where a query may attend to nothing"
+    yield Seen(f"The output {what}", output, lambda: expected_output(*tensors, where), ("b", "tq", "h·d"), sizes)
+    yield from _gradients(subject, draw, layer, leaves, where, sizes, f" {what}")
+
+
+def look_at_gradients(subject: Subject, draw: Draw, mask: str | None = None) -> Iterator[Seen]:
+    """The gradients of queries, keys and values."""
+    tensors, where, sizes = _case(draw, mask)
+    leaves = [x.requires_grad_() for x in tensors]
+    yield from _gradients(subject, draw, subject.make(0.0), leaves, where, sizes, MASK_WORDS[mask])
+
+
+def _gradients(
+    subject: Subject,
+    draw: Draw,
+    layer: torch.nn.Module,
+    leaves: list[torch.Tensor],
+    mask: torch.Tensor | None,
+    sizes: dict[str, int],
+    when: str,
+) -> Iterator[Seen]:
+    output = subject.tensor(layer, *leaves, *([] if mask is None else [mask]))
+    ahead = draw.normal(*output.shape)
+    got = subject.gradients(output, leaves, ahead)
+    exact = [x.detach().double().requires_grad_() for x in leaves]
+    for i, name in enumerate(("queries", "keys", "values")):
+
+        def expected(i: int = i) -> torch.Tensor:
+            return torch.autograd.grad(expected_output(*exact, mask), exact[i], ahead.double())[0]
+
+        axes = ("b", "tq" if name == "queries" else "tk", "h", "d")
+        yield Seen(f"The gradient of the {name}{when}", got[i], expected, axes, sizes)
+
+
+def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """No dropout in eval mode, and with p = 0 none in train mode either."""
+    tensors, _, sizes = _case(draw)
+    layer = subject.make(0.6)
+    first, second = (subject.tensor(layer, *tensors) for _ in range(2))
+    told = {"the same twice": "Two calls with the same input differ in eval mode: dropout belongs to training only."}
+    facts = {"the same twice": bool(torch.equal(first, second))}
+    yield Seen("Eval mode", facts, lambda: dict.fromkeys(told, True), told=told)
+    axes = ("b", "tq", "h·d")
+    yield Seen("The output in eval mode with dropout 0.6", first, lambda: expected_output(*tensors), axes, sizes)
+    trained = subject.tensor(subject.make(0.0).train(), *tensors)
+    yield Seen("The output in train mode with dropout 0", trained, lambda: expected_output(*tensors), axes, sizes)
+
+
+def look_at_dropout(subject: Subject, draw: Draw, p: float = 0.25) -> Iterator[Seen]:
+    """Dropout falls on the weights: the values are the identity twice, so each weight can be read off twice."""
+    b, h, tq, tk = 2, 2, 12, 8
+    queries, keys = draw.normal(b, tq, h, 2 * tk, scale=0.4), draw.normal(b, tk, h, 2 * tk, scale=0.4)
+    values = torch.eye(tk).repeat(1, 2)[None, :, None].repeat(b, 1, h, 1)
+    layer = subject.make(p).train()
+    first, second = (subject.tensor(layer, queries, keys, values) for _ in range(2))
+    clean = expected_output(queries, keys, values)
+    sizes = {"b": b, "tq": tq, "h·d": h * 2 * tk}
+    if first.shape != clean.shape:
+        yield Seen("The output in train mode", first, lambda: clean, ("b", "tq", "h·d"), sizes)
+    fold = (b, tq, h, 2, tk)
+    facts = dropout_facts(first.reshape(fold), second.reshape(fold), clean.reshape(fold), p)
+    told = dropout_told(p)
+    yield Seen(f"Dropout in train mode with p = {p}", facts, lambda: dict.fromkeys(facts, True), told=told)
+
+
+def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """A layer that has been used, with a mask and other sizes, keeps nothing of it."""
+    layer = subject.make(0.0)
+    tensors, mask, _ = _case(draw, PADDING)
+    subject.tensor(layer, *tensors, mask)
+    queries, keys, values = _case(draw)[0]
+    sizes = dict(zip(("b", "tq", "h", "d"), queries.shape, strict=True)) | {"h·d": values[0, 0].numel()}
+    output = subject.tensor(layer, queries, keys, values)
+    what = "The output of a layer that was used before, with other sizes and a mask,"
+    yield Seen(what, output, lambda: expected_output(queries, keys, values), ("b", "tq", "h·d"), sizes)
+
+
+SIMPLER: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("without a mask", {"mask": None}),
+    ("for one head, and wrong for several", {"h": 1}),
+    ("for a batch of one, and wrong for several", {"b": 1}),
+    ("in float32, but not in float64", {"dtype": torch.float32}),
+    ("for tensors that have no axis of size 1", {"ones": ""}),
+    ("for shorter inputs", {"long": False}),
+)
+
+
+def _output(right: str, **settings: Any) -> Step:
+    useful = [
+        (words, changes) for words, changes in SIMPLER if any(settings.get(k, _USUAL[k]) != v for k, v in changes.items())
+    ]
+    return Step(right, look_at_output, settings, tuple(useful))
+
+
+_USUAL: dict[str, Any] = {"mask": None, "h": None, "b": None, "dtype": torch.float32, "ones": "", "long": False}
+
+CHECK_TENSORS = (
+    [[[[12, 2, 17, 88]], [[1, 43, 13, 7]], [[69, 48, 18, 55]]]],
+    [[[[10, 99, 65, 10]], [[85, 6, 114, 53]], [[25, 5, 3, 4]]]],
+    [[[[33, 32, 18, 3]], [[36, 77, 90, 37]], [[19, 47, 72, 39]]]],
+)
+CHECK_ANSWER = [[36.0, 77.0, 90.0, 37.0], [33.0, 32.0, 18.0, 3.0], [36.0, 77.0, 90.0, 37.0]]
+
+EXERCISE = Exercise(
+    id="2",
+    title="scaled dot-product attention",
+    passed="Scores, weights, heads, masks, gradients and dropout agree with torch's own function.",
+    hints=(
+        "`keys` is (b * h, tk, d). For a matrix product with the queries you need (b * h, d, tk): "
+        "`keys.transpose(1, 2)`.",
+        "The scores are (b * h, tq, tk). Each *query* shares out a weight of 1 among the keys: which of the three "
+        "axes does softmax run along?",
+    ),
+    steps=(
+        Step("the scores", look_at_scores),
+        Step("the weights", look_at_weights),
+        _output("the weighted values", h=1),
+        _output("several heads"),
+        _output("sizes of 1", ones="b tq"),
+        _output("sizes of 1", ones="h d"),
+        _output("sizes of 1", ones="tk"),
+        _output("long inputs", long=True),
+        Step("masks", look_at_weights, {"mask": PADDING}),
+        *(_output("masks", mask=mask) for mask in (PADDING, CAUSAL, PER_QUERY, PER_HEAD, SHARED)),
+        Step("large numbers", look_at_check_tensor),
+        Step("the gradients", look_at_gradients),
+        Step("the gradients", look_at_gradients, {"mask": PER_QUERY}),
+        Step("rows without any key", look_at_empty_rows),
+        Step("rows without any key", look_at_empty_rows, {"mask": PER_HEAD}),
+        Step("eval mode", look_at_eval),
+        Step("dropout", look_at_dropout),
+        Step("using a layer twice", look_twice),
+        _output("float64", dtype=torch.float64, mask=PER_QUERY),
+    ),
+    telling="several heads",
+    misconceptions=MISCONCEPTIONS,
+)

@@ -1,0 +1,159 @@
+"""Give an answer's layers weights that the check knows, however the layers are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from helpers.checks.draw import Draw
+from helpers.checks.subject import Subject
+from helpers.checks.trouble import Trouble
+
+Weights = dict[str, torch.Tensor]  # "to_keys.weight" (out, in) and so on, in float64
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How large a layer should be; `bias` is None where it may have one or not. `why` says where the sizes come from."""
+
+    inputs: int
+    outputs: int
+    bias: bool | None
+    why: str = ""
+
+
+@dataclass
+class Fitted:
+    """What an answer's layers compute with: `weights` by name, and the `parameters` that hold them, where known."""
+
+    weights: Weights = field(default_factory=dict)
+    parameters: dict[str, nn.Parameter] = field(default_factory=dict)
+
+
+def part(module: nn.Module, name: str, owner: str) -> nn.Module:
+    """Return the layer called `name`.
+
+    Raises
+    ------
+    Trouble
+        There is none, or it is no layer.
+    """
+    found = getattr(module, name, None)
+    if found is None:
+        raise Trouble(f"`{owner}` has no `{name}`. Make it in `__init__`: `self.{name} = ...`.", "missing", name)
+    if not isinstance(found, nn.Module):
+        sentence = f"`{name}` is a {type(found).__name__}. It should be a layer, such as `nn.Linear`."
+        raise Trouble(sentence, "no layer", name)
+    return found
+
+
+def fit_linear(
+    subject: Subject, draw: Draw, fitted: Fitted, name: str, layer: nn.Module, wanted: Wanted, dtype: torch.dtype
+) -> None:
+    """Give a linear layer random weights, and note them in `fitted`.
+
+    Anything that maps vectors to vectors will do. Where it is no plain `nn.Linear`, its parameters are drawn, and its
+    matrix and bias are read off what it makes of the unit vectors.
+
+    Raises
+    ------
+    Trouble
+        The layer has not the sizes, or not the bias, that are wanted.
+    """
+    if any(is_lazy(parameter) for parameter in layer.parameters()):
+        subject.tensor(layer, torch.zeros(1, 1, wanted.inputs, dtype=dtype), name=name)
+    plain = isinstance(layer, nn.Linear) and "weight" in layer._parameters
+    weight = draw.normal(wanted.outputs, wanted.inputs, scale=1.2 * wanted.inputs**-0.5)
+    bias = draw.normal(wanted.outputs, scale=0.7)
+    if plain:
+        assert isinstance(layer, nn.Linear)
+        _compare(name, (layer.in_features, layer.out_features, layer.bias is not None), wanted)
+        with torch.no_grad():
+            layer.weight.copy_(weight)
+            if layer.bias is not None:
+                layer.bias.copy_(bias)
+        fitted.parameters[f"{name}.weight"] = layer.weight
+        if layer.bias is not None:
+            fitted.parameters[f"{name}.bias"] = layer.bias
+    else:
+        randomize(layer, draw)
+        weight, bias = _read_off(subject, layer, name, wanted.inputs, dtype)
+        _compare(name, (wanted.inputs, weight.shape[0], bool(bias.abs().max() > 1e-6)), wanted)
+    fitted.weights[f"{name}.weight"] = weight.double()
+    if not plain or layer.bias is not None:
+        fitted.weights[f"{name}.bias"] = bias.double()
+
+
+def randomize(layer: nn.Module, draw: Draw) -> None:
+    """Draw all parameters of a layer."""
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            scale = 1.2 * parameter.shape[-1] ** -0.5 if parameter.dim() > 1 else 0.7
+            parameter.copy_(draw.normal(*parameter.shape, scale=scale))
+
+
+def different_layers(fitted: Fitted) -> None:
+    """Insist that no two layers are one and the same.
+
+    Raises
+    ------
+    Trouble
+        Two names share a parameter.
+    """
+    owner: dict[int, str] = {}
+    for name, parameter in fitted.parameters.items():
+        layer = name.rsplit(".", 1)[0]
+        other = owner.setdefault(id(parameter), layer)
+        if other != layer:
+            sentence = f"`{other}` and `{layer}` are one and the same layer. Each needs weights of its own."
+            raise Trouble(sentence, "shared", other, layer)
+
+
+def remembered(subject: Subject, draw: Draw, name: str, module: nn.Module, fitted: Fitted) -> Fitted:
+    """Let a misconception compute with the very weights of the answer that it is compared with.
+
+    An answer may have biases where the text leaves them open, or weights that were read off it; a misconception has
+    plain layers, which take them over.
+    """
+    key = (draw.case, name)
+    if subject.is_students:
+        subject.notes[key] = fitted.weights
+        return fitted
+    weights: Weights = subject.notes.get(key, fitted.weights)
+    for parameter_name, parameter in fitted.parameters.items():
+        value = weights.get(parameter_name, torch.zeros(()))
+        with torch.no_grad():
+            parameter.copy_(value.expand(parameter.shape))
+    return Fitted(weights, fitted.parameters)
+
+
+def _compare(name: str, found: tuple[int, int, bool], wanted: Wanted) -> None:
+    inputs, outputs, bias = found
+    key = ("sizes", name, inputs, outputs, bias)
+    if (inputs, outputs) != (wanted.inputs, wanted.outputs):
+        sentence = f"`{name}` maps {inputs} features to {outputs}; it should map {wanted.inputs} to {wanted.outputs}"
+        raise Trouble(sentence + (f", {wanted.why}." if wanted.why else "."), *key)
+    if wanted.bias is not None and bias != wanted.bias:
+        have = "has a bias, and should have none" if bias else "has no bias, and should have one"
+        raise Trouble(f"`{name}` {have}{f', {wanted.why}' if wanted.why else ''}.", *key)
+
+
+def _read_off(
+    subject: Subject, layer: nn.Module, name: str, inputs: int, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the matrix (out, in) and the bias (out,) of whatever a layer does to vectors."""
+    with torch.no_grad():
+        rows = torch.cat([torch.zeros(1, inputs), torch.eye(inputs)]).to(dtype)
+        images = subject.tensor(layer, rows[None], name=name).reshape(inputs + 1, -1).double()
+    return (images[1:] - images[0]).T.contiguous(), images[0]
+
+
+def gradients_of(fitted: Fitted, exact: Mapping[str, Any]) -> tuple[list[str], list[nn.Parameter], list[torch.Tensor]]:
+    """Return names, parameters of the answer, and torch's leaves beside them, for what both have."""
+    names = [name for name in fitted.parameters if name in exact]
+    return names, [fitted.parameters[name] for name in names], [exact[name] for name in names]

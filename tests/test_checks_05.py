@@ -1,0 +1,376 @@
+"""Exercise 5's check: right answers in any style pass, each misconception gets its own sentence."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from helpers import checks
+from helpers.checks.exercise_5 import EXERCISE, expected_encoding
+from helpers.checks.mistakes_5 import MISCONCEPTIONS, EncodingByHand
+from helpers.layers import PositionalEncoding
+
+SEEDS = (1, 22, 333)
+
+
+def failure(answer: Any, seed: int = 1) -> checks.CheckFailed:
+    with pytest.raises(checks.CheckFailed) as raised:
+        checks.positional_encoding(answer, seed=seed, record=False)
+    return raised.value
+
+
+# Right answers
+
+
+class _Layer(nn.Module):
+    def __init__(self, embed_dim: int, dropout: float = 0.1, max_len: int = 512) -> None:
+        super().__init__()
+        self.k, self.max_len = embed_dim, max_len
+        self.dropout = nn.Dropout(dropout)
+
+    def accept(self, x: torch.Tensor) -> int:
+        if x.size(1) > self.max_len:
+            raise ValueError(f"max_len is {self.max_len}, and here are {x.size(1)} tokens")
+        return x.size(1)
+
+
+class WithExpAndLog(_Layer):
+    """A persistent buffer with an axis for the batch, all in 32 bits."""
+
+    def __init__(self, embed_dim: int, dropout: float = 0.1, max_len: int = 512) -> None:
+        super().__init__(embed_dim, dropout, max_len)
+        speed = torch.exp(torch.arange(0, embed_dim, 2) * (-math.log(10000.0) / embed_dim))
+        angles = torch.arange(max_len).unsqueeze(1) * speed
+        table = torch.zeros(1, max_len, embed_dim)
+        table[0, :, 0::2] = angles.sin()
+        table[0, :, 1::2] = angles[:, : embed_dim // 2].cos()
+        self.register_buffer("table", table)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dropout(x + self.table[:, : self.accept(x)])
+
+
+class OnTheFly(_Layer):
+    """No table at all, and the functional dropout."""
+
+    def __init__(self, embed_dim: int, dropout: float = 0.1, max_len: int = 512) -> None:
+        super().__init__(embed_dim, dropout, max_len)
+        self.p = dropout
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        t, k = self.accept(x), x.shape[-1]
+        place = torch.arange(k, device=x.device)
+        divisor = torch.pow(10000.0, (place - place % 2) / k)
+        angle = torch.einsum("t,k->tk", torch.arange(t, device=x.device, dtype=x.dtype), 1 / divisor.to(x.dtype))
+        return F.dropout(x + torch.where(place % 2 == 0, angle.sin(), angle.cos()), self.p, self.training)
+
+
+class FromNumpy(_Layer):
+    """Loops in plain Python, NumPy, and an ordinary attribute that is taken along by hand."""
+
+    def __init__(self, embed_dim: int, dropout: float = 0.1, max_len: int = 512) -> None:
+        super().__init__(embed_dim, dropout, max_len)
+        self.rows = np.zeros((max_len, embed_dim))
+        for position in range(max_len):
+            for i in range(0, embed_dim, 2):
+                self.rows[position, i] = np.sin(position / 10000 ** (i / embed_dim))
+                if i + 1 < embed_dim:
+                    self.rows[position, i + 1] = np.cos(position / 10000 ** (i / embed_dim))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = torch.from_numpy(self.rows[: self.accept(x)])
+        return self.dropout(torch.add(x, rows.to(x.device, x.dtype)))
+
+
+class FrozenEmbedding(_Layer):
+    """Looked up like words, in a table that is not trained."""
+
+    def __init__(self, embed_dim: int, dropout: float = 0.1, max_len: int = 512) -> None:
+        super().__init__(embed_dim, dropout, max_len)
+        angles = torch.outer(torch.arange(max_len), 10000 ** (-torch.arange(0, embed_dim, 2) / embed_dim))
+        table = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :embed_dim]
+        self.lookup = nn.Embedding.from_pretrained(table, freeze=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dropout(self.lookup(torch.arange(self.accept(x), device=x.device)) + x)
+
+
+class FrozenParameter(WithExpAndLog):
+    """A parameter that asks for no gradient, (max_len, 1, k), and words on the first axis inside."""
+
+    def __init__(self, embed_dim: int, dropout: float = 0.1, max_len: int = 512) -> None:
+        super().__init__(embed_dim, dropout, max_len)
+        self.frozen = nn.Parameter(self.table.transpose(0, 1).clone(), requires_grad=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dropout((x.transpose(0, 1) + self.frozen[: self.accept(x)]).transpose(0, 1))
+
+
+class ComplexNumbers(_Layer):
+    """The hand of a clock as a complex number: its imaginary part is the sine."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        t = self.accept(x)
+        angles = torch.arange(t, device=x.device)[:, None] / 10000 ** (
+            torch.arange(0, self.k, 2, device=x.device) / self.k
+        )
+        hands = torch.view_as_real(torch.polar(torch.ones_like(angles), angles)).flip(-1)
+        return self.dropout(x + hands.reshape(t, -1)[:, : self.k])
+
+
+class GrowingTable(_Layer):
+    """Makes rows when they are first needed, and keeps them."""
+
+    def __init__(self, embed_dim: int, dropout: float = 0.1, max_len: int = 512) -> None:
+        super().__init__(embed_dim, dropout, max_len)
+        self.register_buffer("rows", torch.zeros(0, embed_dim), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        t = self.accept(x)
+        if t > len(self.rows):
+            self.rows = expected_encoding(t, self.k).to(x)
+        output = x.clone()
+        for text in output:
+            text += self.rows[:t]
+        return self.dropout(output)
+
+
+RIGHT = (
+    PositionalEncoding,
+    EncodingByHand,
+    WithExpAndLog,
+    OnTheFly,
+    FromNumpy,
+    FrozenEmbedding,
+    FrozenParameter,
+    ComplexNumbers,
+    GrowingTable,
+)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("answer", RIGHT, ids=lambda answer: answer.__name__)
+def test_right_answers_in_any_style_pass(
+    answer: type[nn.Module], seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks.positional_encoding(answer, seed=seed, record=False)
+    assert capsys.readouterr().out.startswith("✓ Exercise 5: positional encoding.")
+
+
+def test_the_oracle_is_the_papers_formula() -> None:
+    position, place = np.meshgrid(np.arange(6), np.arange(7), indexing="ij")
+    angle = position / np.power(10000, (place // 2) * 2 / 7)
+    np.testing.assert_allclose(expected_encoding(6, 7), np.where(place % 2, np.cos(angle), np.sin(angle)), atol=1e-12)
+
+
+def test_the_check_answers_in_a_fifth_of_a_second() -> None:
+    seconds = []
+    for seed in range(5):
+        started = time.process_time()
+        checks.positional_encoding(PositionalEncoding, seed=seed, record=False)
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 0.2
+
+
+# Misconceptions
+
+
+def test_there_are_enough_misconceptions_each_with_its_own_words() -> None:
+    assert len(MISCONCEPTIONS) >= 8
+    assert len({m.name for m in MISCONCEPTIONS}) == len({m.sentence for m in MISCONCEPTIONS}) == len(MISCONCEPTIONS)
+    assert len(EXERCISE.hints) == 2
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda m: m.name)
+def test_each_misconception_is_told_its_own_sentence(misconception: Any, seed: int) -> None:
+    failed = failure(misconception.answer, seed)
+    assert failed.misconception == misconception.name
+    assert misconception.sentence in str(failed)
+    assert not any(other.sentence in str(failed) for other in MISCONCEPTIONS if other is not misconception)
+
+
+class CopiedFromABook(WithExpAndLog):
+    """Words on the first axis, as where that line came from."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.accept(x)
+        return self.dropout(x + self.table.transpose(0, 1)[: x.size(0)])
+
+
+class CrashesAtOddWidth(_Layer):
+    """Its table has an axis for the batch: torch's message is another one than our own misconception's."""
+
+    def __init__(self, embed_dim: int, dropout: float = 0.1, max_len: int = 512) -> None:
+        super().__init__(embed_dim, dropout, max_len)
+        angles = torch.arange(max_len)[:, None] / 10000 ** (torch.arange(0, embed_dim, 2) / embed_dim)
+        table = torch.zeros(1, max_len, embed_dim)
+        table[:, :, 0::2], table[:, :, 1::2] = angles.sin(), angles.cos()
+        self.register_buffer("table", table)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dropout(x + self.table[:, : self.accept(x)])
+
+
+class NoLook(WithExpAndLog):
+    """Relies on torch to complain about a text that is too long."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dropout(x + self.table[:, : x.size(1)])
+
+
+class BothClocksWrong(_Layer):
+    """The loop of a well-known book: exponents doubled, and the cosine's one further on."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = torch.zeros(self.accept(x), self.k + 1)
+        for position in range(len(rows)):
+            for i in range(0, self.k, 2):
+                rows[position, i] = math.sin(position / 10000 ** (2 * i / self.k))
+                rows[position, i + 1] = math.cos(position / 10000 ** (2 * (i + 1) / self.k))
+        return self.dropout(x + rows[:, : self.k].to(x))
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (CopiedFromABook, "by place in the batch"),
+        (CrashesAtOddWidth, "an odd width stops it"),
+        (NoLook, "a limit without a message"),
+        (BothClocksWrong, "a clock for each place, too slow"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_an_answer_written_otherwise_is_recognised_by_what_it_does(answer: type[nn.Module], name: str) -> None:
+    for seed in SEEDS:
+        assert failure(answer, seed).misconception == name
+
+
+# Other wrong answers
+
+
+class RightInTheFirstText(WithExpAndLog):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        output = x.clone()
+        output[0] += self.table[0, : self.accept(x)]
+        return self.dropout(output)
+
+
+class Shallow(WithExpAndLog):
+    """Knows 100 positions only, and goes round."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dropout(x + self.table[0, torch.arange(self.accept(x), device=x.device) % 100])
+
+
+class InPlace(WithExpAndLog):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x += self.table[:, : self.accept(x)]
+        return self.dropout(x)
+
+
+class Forgetful(WithExpAndLog):
+    def forward(self, x: torch.Tensor) -> None:
+        self.dropout(x + self.table[:, : self.accept(x)])
+
+
+class Integers(WithExpAndLog):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x + self.table[:, : self.accept(x)]).long()
+
+
+class Unnamed(WithExpAndLog):
+    def accept(self, x: torch.Tensor) -> int:
+        if x.size(1) > self.max_len:
+            raise ValueError("too long")
+        return x.size(1)
+
+
+class Asserted(WithExpAndLog):
+    def accept(self, x: torch.Tensor) -> int:
+        assert x.size(1) <= self.max_len
+        return x.size(1)
+
+
+class OfTheExample(_Layer):
+    """The picture's numbers by heart: 32 places and 64 positions."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.accept(x)
+        table = expected_encoding(64, 32).to(x)
+        return self.dropout(x + F.pad(table, (0, max(0, self.k - 32)))[: x.size(1), : self.k])
+
+
+class WholeTokensDropped(WithExpAndLog):
+    def __init__(self, embed_dim: int, dropout: float = 0.1, max_len: int = 512) -> None:
+        super().__init__(embed_dim, dropout, max_len)
+        self.p = dropout
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        keep = F.dropout(torch.ones_like(x[:, :, :1]), self.p, self.training)
+        return (x + self.table[:, : self.accept(x)]) * keep
+
+
+class SinglePrecision(WithExpAndLog):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.float())
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (RightInTheFirstText, "right in the first batch element only"),
+        (Shallow, "Right so far: .*odd widths"),
+        (InPlace, "changes its input `x` in place"),
+        (Forgetful, "returns None"),
+        (Integers, "torch.int64"),
+        (Unnamed, r"should name both lengths, \d+ and \d+"),
+        (Asserted, "should raise a ValueError; here comes AssertionError"),
+        (OfTheExample, "What is added to zeros is not right"),
+        (WholeTokensDropped, "dropped or kept on its own"),
+        (SinglePrecision, "keep the dtype"),
+        (PositionalEncoding(8), "without calling it"),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_a_wrong_answer_is_told_what_differs(answer: Any, words: str) -> None:
+    for seed in SEEDS:
+        failed = failure(answer, seed)
+        assert re.search(words, str(failed)), str(failed)
+        assert failed.misconception is None
+
+
+def test_open_blanks_are_counted_and_named() -> None:
+    class Skeleton(_Layer):
+        def __init__(self, embed_dim: int, dropout: float = 0.1, max_len: int = 512) -> None:
+            super().__init__(embed_dim, dropout, max_len)
+            encoding = torch.zeros(max_len, embed_dim)
+            encoding[:, 0::2] = ...
+            encoding[:, 1::2] = ...
+            self.register_buffer("encoding", encoding, persistent=False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = ...
+            return self.dropout(x)
+
+    assert "3 blanks are still open" in str(failure(Skeleton))
+
+
+def test_a_second_failure_offers_the_first_hint_and_a_third_the_second() -> None:
+    answer = MISCONCEPTIONS[0].answer
+    told = []
+    for _ in range(3):
+        with pytest.raises(checks.CheckFailed) as raised:
+            checks.positional_encoding(answer)
+        told.append(str(raised.value))
+    assert "Hint" not in told[0]
+    assert EXERCISE.hints[0] in told[1]
+    assert EXERCISE.hints[1] in told[2]
