@@ -70,7 +70,19 @@ def load_rated_sentences() -> DatasetDict:
     helpers.downloads.DownloadError
         When the archive is not in the cache and cannot be had.
     """
-    return _load(cache_dir() / f"rated-sentences-{_code_digest()}")
+    return _load(_folder())
+
+
+def fetch_rated_sentences() -> None:
+    """Put the parsed sentences into the cache, without loading what reads them; nothing is done when they are there.
+
+    Raises
+    ------
+    helpers.downloads.DownloadError
+        When the archive cannot be had.
+    """
+    if not _folder().is_dir():
+        _load(_folder())
 
 
 def read_archive(archive: Path) -> list[RatedSentence]:
@@ -124,6 +136,10 @@ def parse(content: str, source: int, file_name: str) -> list[RatedSentence]:
         origin = f"{source}/{identity.partition('_')[0]}"
         sentences.append(RatedSentence(html.unescape(html.unescape(text)).strip(), rating, source, origin))
     return sentences
+
+
+def _folder() -> Path:
+    return cache_dir() / f"rated-sentences-{_code_digest()}"
 
 
 @cache

@@ -6,6 +6,7 @@ import html
 import io
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -68,14 +69,14 @@ def ten_second_check() -> None:
         finding = "works"
         try:
             step()
-        except _Remark as remark:
+        except _RemarkError as remark:
             finding = str(remark)
         except Exception as error:
             finding = f"FAILS: {type(error).__name__}: {error}"
         print(f"{name + ' ':.<45} {finding}")
 
 
-class _Remark(Exception):
+class _RemarkError(Exception):
     """Nothing is broken, but the student should know."""
 
 
@@ -120,12 +121,12 @@ def _record() -> None:
         probe.write_text("")
         probe.unlink()
     except OSError as error:
-        raise _Remark(f"cannot be kept ({error.strerror}): set COURSE_RECORD to a folder of yours") from error
+        raise _RemarkError(f"cannot be kept ({error.strerror}): set COURSE_RECORD to a folder of yours") from error
 
 
 def _encoder() -> None:
-    if not any("minilm" in name for name in _cached()):
-        raise _Remark("not here yet: lesson 3 fetches it (84 MB), so open that lesson once while you are online")
+    if not any("MiniLM" in name for name in _cached()):
+        raise _RemarkError("not here yet: lesson 3 fetches it (84 MB), so open that lesson once while you are online")
 
 
 # In the order in which a beginner would want to know.
@@ -144,7 +145,7 @@ def _deadline(seconds: float) -> Iterator[None]:
     start = time.monotonic()
     yield
     if (taken := time.monotonic() - start) > seconds:
-        raise _Remark(f"works, but slowly ({taken:.0f} s): close other programs, or use Colab or Binder")
+        raise _RemarkError(f"works, but slowly ({taken:.0f} s): close other programs, or use Colab or Binder")
 
 
 def _service() -> str:
@@ -156,13 +157,11 @@ def _service() -> str:
 
 
 def _cached() -> list[str]:
-    """The downloads that are complete, with their sizes."""
+    """What is ready for use in the cache, with its size: not the archives that it was unpacked from."""
     from helpers.downloads import cache_dir
 
-    found = []
-    for folder in sorted(path for path in cache_dir().glob("[!.]*") if path.is_dir()):
-        found.append(f"{folder.name} ({_megabytes(folder):.0f} MB)")
-    return found
+    folders = (path for path in sorted(cache_dir().glob("[!.]*")) if path.is_dir() and path.name != "packages")
+    return [f"{re.sub('-[0-9a-f]{12}$', '', path.name)} ({_megabytes(path):.0f} MB)" for path in folders]
 
 
 def _megabytes(folder: Path) -> float:

@@ -171,7 +171,7 @@ class WordVectors:
 
     def close_spellings(self, word: str, n: int = 3) -> list[str]:
         """Find at most `n` words of the vocabulary that are spelt nearly like this one, the nearest first."""
-        return difflib.get_close_matches(word.strip().lower(), self.words, n=n, cutoff=0.7)
+        return difflib.get_close_matches(word.strip().lower(), self.words, n=n, cutoff=0.65)
 
     def _place(self, word: str) -> int | None:
         word = word.strip()

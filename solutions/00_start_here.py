@@ -124,7 +124,7 @@ def plain_average(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 
 
 try:
-    checks.weighted_average(plain_average, seed=7)
+    checks.weighted_average(plain_average, seed=7, record=False)
 except checks.CheckFailed as failed:
     print(failed)
 
@@ -167,8 +167,8 @@ feedback_box("00, section 2")
 #
 # Checks that pass are kept in a small file on your own computer. Come back here whenever you like, and run this cell again:
 
-# %% tags=["nbval-ignore-output"]
-progress_table({number: exercise.title for number, exercise in checks.EXERCISES.items()})
+# %%
+progress_table({number: listed.title for number, listed in checks.EXERCISES.items() if listed.lesson != "00"})
 
 # %% [markdown]
 # ## Summary

@@ -43,7 +43,6 @@ if importlib.util.find_spec("helpers") is None:  # on Colab: fetch the course's 
 import math
 
 import torch
-from helpers.word_vectors import UnknownWord, load_word_vectors
 from torch import nn
 
 from helpers import checks, media, plots
@@ -51,6 +50,7 @@ from helpers.demos import bank, scale, soft_lookup
 from helpers.device import set_device
 from helpers.feedback import feedback_box
 from helpers.seeding import set_seed
+from helpers.word_vectors import UnknownWord, load_word_vectors
 
 plots.use_course_style()
 set_seed(2021)
@@ -78,11 +78,11 @@ temperatures = {6: 8.0, 9: 12.0, 12: 19.0, 15: 22.0, 18: 16.0}  # hour: degrees
 temperatures[12]
 
 # %% [markdown]
-# The query `12` is equal to a key, so you get its value. And at half past ten?
+# The query `12` is equal to a key, so you get its value. And at ten o'clock?
 
 # %%
 try:
-    temperatures[10.5]
+    temperatures[10]
 except KeyError as error:
     print("no such key:", error)
 
@@ -96,21 +96,21 @@ except KeyError as error:
 # aloud, then run the cell.
 
 # %%
-soft_lookup.draw_lookups(temperatures, sharpness=0.5)
+soft_lookup.draw_lookups(temperatures, sharpness=0.2)
 
 # %% [markdown]
 # The nearest look-up jumps halfway between two keys. The weighted one is smooth, and that is what matters to us:
 # a smooth function has a useful slope everywhere, so gradient descent can learn *what to look for*.
 #
-# Here is the weighted look-up at 10.5, step by step. A **score** says how well each key fits the query. **Softmax** turns scores into
+# Here is the weighted look-up at ten, step by step. A **score** says how well each key fits the query. **Softmax** turns scores into
 # weights: all positive, their sum 1. The answer is the values' weighted average.
 
 # %%
 hours = torch.tensor(list(temperatures.keys()), dtype=torch.float32)  # the keys
 degrees = torch.tensor(list(temperatures.values()))  # the values
 
-query = 10.5
-scores = -0.5 * (hours - query) ** 2  # 0 where a key equals the query, very negative far away
+query = 10.0
+scores = -0.2 * (hours - query) ** 2  # 0 where a key equals the query, very negative far away
 weights = torch.softmax(scores, dim=0)
 answer = weights @ degrees
 
@@ -130,7 +130,8 @@ feedback_box("02, section 1")
 #
 # A **word vector** is a list of numbers (50 here) that stands for a word. Ours were learned with **skip-gram**
 # (Mikolov et al. 2013): slide over a text, and nudge the vector of each word until it predicts the words around it. Words
-# that keep the same company end up with similar vectors. The text was 0.9 million words of American English from 1961, the Brown corpus.
+# that keep the same company end up with similar vectors. The text was 452,221 words
+# of American English printed in 1961, a part of the Brown corpus.
 
 # %%
 word_vectors = load_word_vectors()
@@ -197,7 +198,7 @@ bank.draw_value_attention(in_town)
 
 # %%
 for line, result in (("river bank cold water", by_the_river), ("bank customer need money", in_town)):
-    print(f"{line:>26} -> {', '.join(word for word, _ in result.nearest_to_value)}")
+    print(f"{line:>26} -> {', '.join(word for word, _ in result.value_neighbours)}")
 
 # %% [markdown]
 # Your turn: change the query and the line of words, or draw ten words at random. A word that is not in the vocabulary is named, and
@@ -218,7 +219,7 @@ bank.bank_demo(word_vectors)
 # - *Order is lost.* “dog bites man” and “man bites dog” give the same values; lesson 5 mends that.
 # - *One line of words is one look.* Several heads look for several things at once (lesson 3), and several layers let words look again
 #   after they have changed (lesson 4).
-# - *The vectors know one corpus.* 1961, and 0.9 million words: rare words have poor vectors. Section 6 tries another text.
+# - *The vectors know one corpus.* 1961, and less than half a million words: rare words have poor vectors. Section 6 tries another text.
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("02, section 3")
@@ -326,7 +327,7 @@ checks.dot_product_attention(DotProductAttention)
 
 # %% tags=["expected-output"]
 words = ["river", "bank", "cold", "water"]
-vectors = torch.stack([torch.from_numpy(word_vectors[word]) for word in words])
+vectors = torch.stack([torch.tensor(word_vectors[word]) for word in words])
 vectors = vectors[None, :, None, :]  # (b, t, h, d) = (1, 4, 1, 50)
 
 attention = DotProductAttention()
@@ -417,7 +418,7 @@ feedback_box("02, section 5")
 # %% [markdown]
 # ## 6. Train your own word vectors (10 minutes, optional)
 #
-# The course's vectors read 0.9 million words. What if they had read other texts, and fewer of them? Let us train skip-gram vectors
+# The course's vectors read 452,221 words. What if they had read other texts, and fewer of them? Let us train skip-gram vectors
 # on the course's own sentences: reviews, editorials and tweets (Hutto & Gilbert 2014). With `DATA = "full"` the text is Brown, as for the vectors that ship.
 #
 # fastText is compiled when it is installed, which takes about a minute on Colab. Elsewhere it is there already.
@@ -426,13 +427,13 @@ feedback_box("02, section 5")
 if importlib.util.find_spec("fasttext") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "fasttext"], check=True)
 
-from helpers.course.train_word_vectors import brown_sentences
+from helpers.course.train_word_vectors import brown_texts
 from helpers.data import load_sentences
-from helpers.word_vectors import train_fasttext
+from helpers.fasttext_training import train_fasttext
 
-sentences = brown_sentences() if DATA == "full" else load_sentences()
-own_vectors = train_fasttext(sentences)
-print(f"{len(sentences):,} sentences; {len(own_vectors):,} words occur often enough to get a vector")
+texts = brown_texts() if DATA == "full" else load_sentences()
+own_vectors = train_fasttext(texts, epochs=5)
+print(f"{len(texts):,} texts; {len(own_vectors):,} words occur often enough to get a vector")
 
 # %% [markdown]
 # **Predict first:** among film reviews and tweets, what will be the neighbours of `movie`, of `bank` and of `money`?

@@ -500,6 +500,7 @@ feedback_box("04, section 5")
 # Does it matter? Build stacks of 1 to 24 blocks, with starting weights drawn as torch's `nn.Transformer` draws them, and
 # look at the gradient of the last block before any learning.
 
+
 # %%
 def starting_blocks(depth: int, norm_first: bool) -> nn.ModuleList:
     blocks = nn.ModuleList(TransformerBlock(32, 4, dropout=0.0, norm_first=norm_first) for _ in range(depth))

@@ -41,13 +41,13 @@ if importlib.util.find_spec("helpers") is None:  # on Colab: fetch the course's 
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
 
 import torch
+from helpers.layers import SelfAttention, TransformerBlock
 from torch import nn
 
 from helpers import checks, media, plots
 from helpers.demos import positions
 from helpers.device import set_device
 from helpers.feedback import feedback_box
-from helpers.layers import SelfAttention, TransformerBlock
 from helpers.seeding import set_seed
 
 plots.use_course_style()
@@ -184,7 +184,7 @@ feedback_box("05, section 2")
 positions.draw_periods(32)
 
 # %% [markdown]
-# Each clock is slower than the one before by the same factor, as each bit was by 2. No text is long enough to bring the slowest ones round.
+# Each clock is slower than the one before by the same factor, as each bit was by 2. Few texts are long enough to bring the slowest ones round.
 #
 # ### Exercise 5: positional encoding
 #

@@ -104,7 +104,7 @@ def test_nearest_to_a_vector_are_those_of_a_slow_loop(small: WordVectors) -> Non
 def test_a_words_own_vector_does_not_find_that_word(small: WordVectors) -> None:
     third = np.float32(1 / 3) * small["bank"]
     for vector in (small["bank"], small["bank"].tolist(), third + third + third):  # the last is off by rounding
-        assert small.nearest_to_vector(vector) == pytest.approx(small.nearest_words("bank"))
+        assert dict(small.nearest_to_vector(vector)) == pytest.approx(dict(small.nearest_words("bank")), abs=1e-6)
     assert "bank" in dict(small.nearest_to_vector(2 * small["bank"]))  # not its own vector: the same direction
 
 
@@ -203,15 +203,16 @@ def test_a_text_is_cut_into_lower_case_words_without_figures_and_possessives() -
 @needs_fasttext
 def test_training_twice_gives_the_same_numbers_and_another_seed_others(sentences: list[list[str]]) -> None:
     np.full(1_000_000, np.nan).sum()  # leaves memory behind that no training may start from
-    one, two, other = (train_fasttext(sentences, dim=8, epochs=2, seed=seed) for seed in (1, 1, 2))
+    one, two, other = (train_fasttext(sentences, dim=8, epochs=2, runs=2, seed=seed) for seed in (1, 1, 2))
     assert one.words == two.words
     np.testing.assert_array_equal(one.vectors, two.vectors)
     assert not np.allclose(one.vectors, other.vectors)
 
 
 @needs_fasttext
-def test_training_learns_which_words_keep_company(sentences: list[list[str]]) -> None:
-    vectors = train_fasttext(sentences, dim=8, epochs=20, sampling=1)
+@pytest.mark.parametrize("runs", [1, 3])
+def test_training_learns_which_words_keep_company(sentences: list[list[str]], runs: int) -> None:
+    vectors = train_fasttext(sentences, dim=8, epochs=20, sampling=1, runs=runs)
     assert {word for word, _ in vectors.nearest_words("boat", 4)} == {"water", "fish", "shore", "wave"}
     assert {word for word, _ in vectors.nearest_words("loan", 4)} == {"coin", "price", "debt", "sale"}
 
@@ -220,8 +221,17 @@ def test_training_learns_which_words_keep_company(sentences: list[list[str]]) ->
 def test_rare_words_are_left_out_and_the_most_frequent_come_first() -> None:
     vectors = train_fasttext(["A rare bird!", *["the bird, the lake"] * 5], dim=4, epochs=1)
     assert vectors.words == ["the", "bird", "lake"]
-    with pytest.raises(ValueError, match="No word occurs 5 times in these 2 sentences"):
+    with pytest.raises(ValueError, match="No word occurs 5 times in these 2 texts"):
         train_fasttext(["one two", "three"])
+
+
+@needs_fasttext
+def test_the_score_of_attention_is_the_cosine(sentences: list[list[str]]) -> None:
+    vectors = train_fasttext(sentences, dim=9, epochs=1)
+    scores = vectors.vectors @ vectors["boat"] / np.sqrt(9)
+    cosines = dict(vectors.nearest_words("boat", 100))
+    for word, score in zip(vectors.words, scores, strict=True):
+        assert score == pytest.approx(cosines.get(word, 1.0), abs=1e-5)  # float32
 
 
 def test_without_fasttext_training_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,17 +244,18 @@ def test_without_fasttext_training_says_what_to_install(monkeypatch: pytest.Monk
 def test_the_command_writes_vectors_and_a_card_the_same_twice(
     sentences: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "brown_sentences", lambda: sentences)
+    monkeypatch.setattr(command, "brown_texts", lambda: sentences)
     for folder in ("one", "two"):
-        assert command.run(_arguments("--output", str(tmp_path / folder), "--epochs", "2")) == 0
+        assert command.run(_arguments("--output", str(tmp_path / folder), "--epochs", "2", "--runs", "2")) == 0
     for name in ("word_vectors.npz", "word_vectors.md"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     vectors = load_word_vectors(tmp_path / "one" / "word_vectors.npz")
     assert len(vectors) == 10
     assert vectors.vectors.shape == (10, 50)
     card = (tmp_path / "one" / "word_vectors.md").read_text("utf-8")
+    assert "600 texts" in card
     assert "3,000 words" in card
-    assert "epochs=2" in card
+    assert "epochs=2, runs=2" in card
     assert "non-commercial" in card
     assert "10 words" in capsys.readouterr().out
 

@@ -118,7 +118,7 @@ class _Finder(ast.NodeVisitor):
         if not rest or not all(_is_index(part) for part in rest):
             self.generic_visit(node)
 
-    visit_List = visit_Tuple
+    visit_List = visit_Tuple  # noqa: N815
 
     def visit_Compare(self, node: ast.Compare) -> None:
         for part in [node.left, *node.comparators]:  # `x is ...`
@@ -138,7 +138,7 @@ class _Finder(ast.NodeVisitor):
                 self.visit(statement)
             self._functions.pop()
 
-    visit_AsyncFunctionDef = visit_FunctionDef
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         if not any(ast.unparse(base).split(".")[-1].startswith("Protocol") for base in node.bases):

@@ -79,7 +79,7 @@ def place(seen: Seen, index: Sequence[int]) -> str:
     axes = seen.axes if len(seen.axes) == len(index) else ["index"] * len(index)
     parts = []
     for axis, i in zip(axes, index, strict=True):
-        names, rest = [], i
+        rest, names = i, list[str]()
         for name in reversed(_unfolded(seen, axis)):  # the last of "h·d" counts fastest
             rest, here = divmod(rest, seen.sizes[name]) if name in seen.sizes else (0, rest)
             names.insert(0, f"{WORDS.get(name, name)} {here}")

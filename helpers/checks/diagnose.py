@@ -52,7 +52,9 @@ def _matching(exercise: Exercise, subject: Subject, seed: int, report: Report) -
     Several can: where there is one head only, for instance. Then the one is taken that gives the same in the earlier
     steps and in the exercise's `telling` one too, or in most of these.
     """
-    here = [m for m in exercise.misconceptions if _gives(m, exercise.steps[report.at], subject, seed, report.trails[-1])]
+    here = [
+        m for m in exercise.misconceptions if _gives(m, exercise.steps[report.at], subject, seed, report.trails[-1])
+    ]
     if len(here) < 2:
         return here[0] if here else None
     tests = list(zip(exercise.steps, report.trails[:-1], strict=False))
@@ -67,12 +69,12 @@ def _trail(step: Step, subject: Subject, seed: int) -> list[Seen | Trouble]:
         trail.extend(step.run(subject, seed))
     except Trouble as trouble:
         trail.append(trouble)
+    except Exception:
+        return trail
     return trail
 
 
-def _gives(
-    misconception: Misconception, step: Step, subject: Subject, seed: int, trail: list[Seen | Trouble]
-) -> bool:
+def _gives(misconception: Misconception, step: Step, subject: Subject, seed: int, trail: list[Seen | Trouble]) -> bool:
     """Whether a misconception gives in this step what the answer gave, `trail`."""
     steps = step.run(Subject(misconception.answer, notes=subject.notes), seed)
     for came in trail:
@@ -80,6 +82,8 @@ def _gives(
             seen = next(steps, None)
         except Trouble as trouble:
             return isinstance(came, Trouble) and came.key == trouble.key
+        except Exception:  # what it gave has a shape that the step cannot look at
+            return False
         if seen is None or isinstance(came, Trouble) or not same(came.got, seen.got, SLACK):
             return False
         if came is trail[-1] and not came.right and same(seen.got, came.expected()):
@@ -142,7 +146,7 @@ def _quietly(step: Step, subject: Subject, seed: int, index: int, **changes: Any
     """Look again in another case; None where the answer does not get that far."""
     try:
         return next(islice(step.run(subject, seed, **changes), index, None), None)
-    except Trouble:
+    except Exception:
         return None
 
 

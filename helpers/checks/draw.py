@@ -58,7 +58,7 @@ class Draw:
         """Return normally distributed numbers, in float32 unless `dtype` says otherwise."""
         import torch
 
-        return torch.randn(*shape, generator=self.generator, dtype=dtype) * scale
+        return torch.randn(shape, generator=self.generator, dtype=dtype) * scale
 
     def mask(self, kind: str, b: int, h: int, tq: int, tk: int) -> torch.Tensor:
         """Return a mask, True = may be attended to, in which every query may attend to a key, but not to all.

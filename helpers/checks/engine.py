@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,17 @@ class Step:
         draw = Draw(seed, f"{self.right} {dict(self.settings)}", str(settings))
         reseed(draw.seed + again)
         return self.look(subject, draw, **settings)
+
+
+def simpler_cases(
+    settings: Mapping[str, Any], usual: Mapping[str, Any], cases: Sequence[tuple[str, Mapping[str, Any]]]
+) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    """Keep the cases that differ from `settings`, where `usual` says what a setting is that is not named."""
+    return tuple(
+        (words, changes)
+        for words, changes in cases
+        if any(settings.get(name, usual.get(name)) != value for name, value in changes.items())
+    )
 
 
 @dataclass(frozen=True)
@@ -188,11 +199,19 @@ def examine(exercise: Exercise, subject: Subject, seed: int) -> Report:
                 if not seen.right:
                     report.problem = seen
                     return report
-        except Trouble as trouble:
+        except Exception as error:
+            trouble = error if isinstance(error, Trouble) else _unforeseen(error)
             trail.append(trouble)
             report.problem = trouble
             return report
     return report
+
+
+def _unforeseen(error: Exception) -> Trouble:
+    """A student never meets a traceback from our code: what stopped it is what the answer gave."""
+    kind = type(error).__name__
+    sentence = f"What comes out cannot be compared with what was expected ({kind}: {error}). Has it the right shape?"
+    return Trouble(sentence, "unforeseen", kind)
 
 
 def _not_an_answer(subject: Subject) -> str:

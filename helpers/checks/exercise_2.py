@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 
-from helpers.checks.attention_by_hand import torch_attention
+from helpers.checks.attention_case import CHECK_ANSWER, CHECK_TENSORS, MASK_WORDS, draw_case, expected_output
 from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, SHARED, Draw
 from helpers.checks.dropout import dropout_facts, dropout_told
-from helpers.checks.engine import Exercise, Step
+from helpers.checks.engine import Exercise, Step, simpler_cases
+from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_2 import MISCONCEPTIONS
 from helpers.checks.seen import Seen
 from helpers.checks.subject import Subject
-
-MASK_WORDS = {
-    None: "",
-    PADDING: " with a padding mask (b, 1, 1, tk)",
-    CAUSAL: " with a causal mask (t, t)",
-    PER_QUERY: " with a mask (b, 1, tq, tk)",
-    PER_HEAD: " with a mask (b, h, tq, tk)",
-    SHARED: " with a mask (1, 1, 1, tk)",
-}
-
-
-def expected_output(
-    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Return torch's answer in float64: (b, tq, h, d), (b, tk, h, d), (b, tk, h, d) give (b, tq, h * d)."""
-    heads = (x.double().transpose(1, 2) for x in (queries, keys, values))
-    return torch_attention(*heads, mask).transpose(1, 2).flatten(2)
 
 
 def look_at_scores(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -77,28 +61,9 @@ def _forbidden(weights: torch.Tensor, mask: torch.Tensor) -> str:
     return f"A key that the mask forbids still gets a weight of {leaked:.2g}" if leaked > 0 else ""
 
 
-def _case(
-    draw: Draw,
-    mask: str | None = None,
-    ones: str = "",
-    long: bool = False,
-    dtype: torch.dtype = torch.float32,
-    **fixed: int,
-) -> tuple[list[torch.Tensor], torch.Tensor | None, dict[str, int]]:
-    """Draw queries, keys, values, a mask, and their sizes."""
-    sizes = draw.sizes("b tq tk h d", 2, 8, ["h*d", "b*h"])
-    sizes |= dict.fromkeys(ones.split(), 1) | fixed
-    if long:
-        sizes |= {"tk": 61, "tq": 37}
-    b, tq, tk, h, d = (sizes[name] for name in ("b", "tq", "tk", "h", "d"))
-    tensors = [draw.normal(b, t, h, d, dtype=dtype) for t in (tq, tk, tk)]
-    named = {"b": b, "tq": tq, "tk": tk, "h": h, "d": d, "h·d": h * d, "b·h": b * h}
-    return tensors, None if mask is None else draw.mask(mask, b, h, tq, tk), named
-
-
 def look_at_output(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
-    """The output for random tensors; `settings` are those of `_case`."""
-    (queries, keys, values), mask, sizes = _case(draw, **settings)
+    """The output for random tensors; `settings` are those of `draw_case`."""
+    (queries, keys, values), mask, sizes = draw_case(draw, **settings)
     layer = subject.make(0.0)
 
     def call(*tensors: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -122,7 +87,9 @@ def look_at_check_tensor(subject: Subject, draw: Draw) -> Iterator[Seen]:
     queries, keys, values = (torch.tensor(numbers, dtype=torch.float32) for numbers in CHECK_TENSORS)
     sizes = {"b": 1, "t": 3, "h": 1, "d": 4, "h·d": 4}
     output = subject.tensor(subject.make(0.0), queries, keys, values)
-    yield Seen("The output for the check tensor", output, lambda: torch.tensor([CHECK_ANSWER]), ("b", "tq", "h·d"), sizes)
+    yield Seen(
+        "The output for the check tensor", output, lambda: torch.tensor([CHECK_ANSWER]), ("b", "tq", "h·d"), sizes
+    )
     # A score so large that only minus infinity, or something near it, hides it.
     mask = torch.tensor([True, False, True])[None, None, None]
     output = subject.tensor(subject.make(0.0), queries, keys, values, mask)
@@ -139,49 +106,44 @@ def look_at_check_tensor(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 def look_at_empty_rows(subject: Subject, draw: Draw, mask: str = PADDING) -> Iterator[Seen]:
     """A query that may attend to nothing gives zeros, and no NaN in any gradient."""
-    tensors, where, sizes = _case(draw, mask)
+    tensors, where, sizes = draw_case(draw, mask)
     assert where is not None
     where[(-1, 0, -1) if mask == PER_HEAD else -1] = False
-    leaves = [x.clone().requires_grad_() for x in tensors]
-    layer = subject.make(0.0)
-    output = subject.tensor(layer, *leaves, where)
-    what = "where a query may attend to nothing"
-    yield Seen(f"The output {what}", output, lambda: expected_output(*tensors, where), ("b", "tq", "h·d"), sizes)
-    yield from _gradients(subject, draw, layer, leaves, where, sizes, f" {what}")
+    yield from _with_gradients(subject, draw, tensors, where, sizes, " where a query may attend to nothing")
 
 
 def look_at_gradients(subject: Subject, draw: Draw, mask: str | None = None) -> Iterator[Seen]:
     """The gradients of queries, keys and values."""
-    tensors, where, sizes = _case(draw, mask)
-    leaves = [x.requires_grad_() for x in tensors]
-    yield from _gradients(subject, draw, subject.make(0.0), leaves, where, sizes, MASK_WORDS[mask])
+    tensors, where, sizes = draw_case(draw, mask)
+    yield from _with_gradients(subject, draw, tensors, where, sizes, MASK_WORDS[mask])
 
 
-def _gradients(
+def _with_gradients(
     subject: Subject,
     draw: Draw,
-    layer: torch.nn.Module,
-    leaves: list[torch.Tensor],
+    tensors: list[torch.Tensor],
     mask: torch.Tensor | None,
     sizes: dict[str, int],
     when: str,
 ) -> Iterator[Seen]:
-    output = subject.tensor(layer, *leaves, *([] if mask is None else [mask]))
-    ahead = draw.normal(*output.shape)
-    got = subject.gradients(output, leaves, ahead)
-    exact = [x.detach().double().requires_grad_() for x in leaves]
-    for i, name in enumerate(("queries", "keys", "values")):
+    leaves = dict(zip(("the queries", "the keys", "the values"), tensors, strict=True))
+    for leaf in leaves.values():
+        leaf.requires_grad_()
+    output = subject.tensor(subject.make(0.0), *tensors, *([] if mask is None else [mask]))
+    exact = {name: leaf.detach().double() for name, leaf in leaves.items()}
 
-        def expected(i: int = i) -> torch.Tensor:
-            return torch.autograd.grad(expected_output(*exact, mask), exact[i], ahead.double())[0]
+    def torchs(leaves: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        queries, keys, values = leaves.values()
+        return expected_output(queries, keys, values, mask)
 
-        axes = ("b", "tq" if name == "queries" else "tk", "h", "d")
-        yield Seen(f"The gradient of the {name}{when}", got[i], expected, axes, sizes)
+    yield Seen(f"The output{when}", output, lambda: torchs(exact), ("b", "tq", "h·d"), sizes)
+    axes = {name: ("b", "tq" if name == "the queries" else "tk", "h", "d") for name in leaves}
+    yield from seen_gradients(subject, draw, output, leaves, torchs, exact, axes, sizes, when)
 
 
 def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """No dropout in eval mode, and with p = 0 none in train mode either."""
-    tensors, _, sizes = _case(draw)
+    tensors, _, sizes = draw_case(draw)
     layer = subject.make(0.6)
     first, second = (subject.tensor(layer, *tensors) for _ in range(2))
     told = {"the same twice": "Two calls with the same input differ in eval mode: dropout belongs to training only."}
@@ -213,9 +175,9 @@ def look_at_dropout(subject: Subject, draw: Draw, p: float = 0.25) -> Iterator[S
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """A layer that has been used, with a mask and other sizes, keeps nothing of it."""
     layer = subject.make(0.0)
-    tensors, mask, _ = _case(draw, PADDING)
+    tensors, mask, _ = draw_case(draw, PADDING)
     subject.tensor(layer, *tensors, mask)
-    queries, keys, values = _case(draw)[0]
+    queries, keys, values = draw_case(draw)[0]
     sizes = dict(zip(("b", "tq", "h", "d"), queries.shape, strict=True)) | {"h·d": values[0, 0].numel()}
     output = subject.tensor(layer, queries, keys, values)
     what = "The output of a layer that was used before, with other sizes and a mask,"
@@ -232,21 +194,12 @@ SIMPLER: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-def _output(right: str, **settings: Any) -> Step:
-    useful = [
-        (words, changes) for words, changes in SIMPLER if any(settings.get(k, _USUAL[k]) != v for k, v in changes.items())
-    ]
-    return Step(right, look_at_output, settings, tuple(useful))
-
-
 _USUAL: dict[str, Any] = {"mask": None, "h": None, "b": None, "dtype": torch.float32, "ones": "", "long": False}
 
-CHECK_TENSORS = (
-    [[[[12, 2, 17, 88]], [[1, 43, 13, 7]], [[69, 48, 18, 55]]]],
-    [[[[10, 99, 65, 10]], [[85, 6, 114, 53]], [[25, 5, 3, 4]]]],
-    [[[[33, 32, 18, 3]], [[36, 77, 90, 37]], [[19, 47, 72, 39]]]],
-)
-CHECK_ANSWER = [[36.0, 77.0, 90.0, 37.0], [33.0, 32.0, 18.0, 3.0], [36.0, 77.0, 90.0, 37.0]]
+
+def _output(right: str, **settings: Any) -> Step:
+    return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER))
+
 
 EXERCISE = Exercise(
     id="2",

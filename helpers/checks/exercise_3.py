@@ -2,147 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import nn
 
-from helpers.checks.attention_by_hand import torch_attention
 from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, Draw
-from helpers.checks.engine import Exercise, Step
+from helpers.checks.engine import Exercise, Step, simpler_cases
+from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_3 import MISCONCEPTIONS
-from helpers.checks.parts import Fitted, Wanted, Weights, different_layers, fit_linear, part, remembered
+from helpers.checks.parts import remembered
 from helpers.checks.seen import Seen
+from helpers.checks.self_attention_case import Case, expected_output, fit_attention, run_layer
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble
-
-MASK_WORDS = {
-    None: "",
-    PADDING: " with a padding mask (b, 1, 1, tk)",
-    CAUSAL: " with a causal mask (t, t)",
-    PER_QUERY: " with a mask (b, 1, t, tk)",
-    PER_HEAD: " with a mask (b, h, t, tk)",
-}
-PROJECTIONS = ("to_queries", "to_keys", "to_values")
-
-
-def expected_output(
-    weights: Weights, h: int, x: torch.Tensor, mask: torch.Tensor | None = None, context: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Return what torch's functions give with these weights: (b, t, k) gives (b, t, k), in float64."""
-    context = x if context is None else context
-    sources = zip(PROJECTIONS, (x, context, context), strict=True)
-    heads = (
-        F.linear(source, weights[f"{name}.weight"], weights.get(f"{name}.bias")).unflatten(-1, (h, -1)).transpose(1, 2)
-        for name, source in sources
-    )
-    joined = torch_attention(*heads, mask).transpose(1, 2).flatten(2)
-    return F.linear(joined, weights["unify_heads.weight"], weights.get("unify_heads.bias"))
-
-
-def fit_attention(
-    subject: Subject,
-    draw: Draw,
-    layer: nn.Module,
-    sizes: dict[str, int],
-    bias: bool,
-    dtype: torch.dtype = torch.float32,
-    unify_bias: bool | None = True,
-) -> Fitted:
-    """Give the four layers of an answer weights that the check knows."""
-    k, inner = sizes["k"], sizes["h·d"]
-    why = f"{inner} being num_heads * head_dim = {sizes['h']} * {sizes['d']}"
-    said = f"as bias={bias} says"
-    fitted = Fitted()
-    owner = type(layer).__name__
-    for name in PROJECTIONS:
-        fit_linear(subject, draw, fitted, name, part(layer, name, owner), Wanted(k, inner, None, why), dtype)
-        if (f"{name}.bias" in fitted.weights) != bias:
-            have = "has no bias, and should have one" if bias else "has a bias, and should have none"
-            raise Trouble(f"`{name}` {have}, {said}.", "bias", name, bias)
-    wanted = Wanted(inner, k, unify_bias, "whatever `bias` says" if unify_bias else "")
-    fit_linear(subject, draw, fitted, "unify_heads", part(layer, "unify_heads", owner), wanted, dtype)
-    different_layers(fitted)
-    return fitted
-
-
-class Case:
-    """A layer with known weights, and inputs for it."""
-
-    def __init__(
-        self,
-        subject: Subject,
-        draw: Draw,
-        *,
-        heads: str = "usual",
-        bias: bool = False,
-        mask: str | None = None,
-        context: bool = False,
-        dtype: torch.dtype = torch.float32,
-        ones: str = "",
-        long: bool = False,
-        dropout: float = 0.0,
-        **fixed: int,
-    ) -> None:
-        sizes = draw.sizes("b t tk h m d", 2, 8, ["h*m"])
-        sizes |= dict.fromkeys(ones.split(), 1) | fixed
-        if long:
-            sizes |= {"t": 41, "tk": 59}
-        k = sizes["h"] * sizes["m"]
-        d = {"usual": sizes["m"], "wide": k, "own": sizes["d"]}[heads]
-        b, h, t, tk = sizes["b"], sizes["h"], sizes["t"], sizes["tk"] if context else sizes["t"]
-        self.sizes = {"b": b, "t": t, "h": h, "k": k, "d": d, "h·d": h * d} | ({"tk": tk} if context else {})
-        named: dict[str, Any] = {"dropout": dropout} | ({"bias": True} if bias else {})
-        if heads != "usual":
-            named["head_dim"] = d
-        self.subject, self.draw = subject, draw
-        self.layer = subject.make(k, h, **named).to(dtype)
-        fitted = fit_attention(subject, draw, self.layer, self.sizes, bias, dtype)
-        self.fitted = remembered(subject, draw, str(sizes), self.layer, fitted)
-        self.x = draw.normal(b, t, k, dtype=dtype)
-        self.context = draw.normal(b, tk, k, dtype=dtype) if context else None
-        self.mask = None if mask is None else draw.mask(mask, b, h, t, tk)
-        self.words = MASK_WORDS[mask] + (" and a context" if mask and context else " with a context" if context else "")
-        self.words += {"usual": "", "wide": " with head_dim=embed_dim", "own": f" with head_dim={d}"}[heads]
-        self.words += " with bias=True" if bias else ""
-
-    def call(self, first_only: bool = False) -> torch.Tensor:
-        """Return the answer's output, for the first text alone if asked."""
-        x, mask, context = self.x, self.mask, self.context
-        if first_only:
-            x, context = x[:1], None if context is None else context[:1]
-            mask = mask[:1] if mask is not None and mask.dim() == 4 else mask
-        return run_layer(self.subject, self.layer, x, mask=mask, context=context)
-
-    def expected(self) -> torch.Tensor:
-        """Return torch's output."""
-        context = None if self.context is None else self.context.detach().double()
-        return expected_output(self.fitted.weights, self.sizes["h"], self.x.detach().double(), self.mask, context)
-
-    def seen(self, what: str, got: torch.Tensor | None = None) -> Seen:
-        """Return the output beside torch's."""
-        got = self.call() if got is None else got
-        double = self.x.dtype == torch.float64
-        return Seen(
-            what + self.words,
-            got,
-            self.expected,
-            ("b", "t", "k"),
-            self.sizes,
-            dtype=torch.float64 if double else None,
-            alone=lambda: self.call(first_only=True),
-        )
-
-
-def run_layer(subject: Subject, layer: nn.Module, x: torch.Tensor, **options: torch.Tensor | None) -> torch.Tensor:
-    """Call a layer on its own device, leaving out trailing options that are None."""
-    device = next(layer.parameters()).device
-    named = {name: option if option is None else option.to(device) for name, option in options.items()}
-    while named and list(named.values())[-1] is None:
-        named.popitem()
-    return subject.tensor(layer, x.to(device), named=named)
 
 
 def look_at_output(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
@@ -183,43 +56,30 @@ def look_at_empty_rows(subject: Subject, draw: Draw, mask: str) -> Iterator[Seen
     case = Case(subject, draw, mask=mask)
     assert case.mask is not None
     case.mask[-1 if mask == PADDING else (-1, 0, -1)] = False
-    case.x.requires_grad_()
-    output = case.call()
-    what = " where a word may attend to nothing,"
-    yield case.seen(f"The output{what}", output)
-    yield from _gradients(case, output, what)
+    yield from _with_gradients(case, " where a word may attend to nothing,")
 
 
 def look_at_gradients(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """The gradients of the input, the context and all weights."""
-    case = Case(subject, draw, **settings)
-    case.x.requires_grad_()
-    if case.context is not None:
-        case.context.requires_grad_()
-    yield from _gradients(case, case.call(), "")
+    yield from _with_gradients(Case(subject, draw, **settings), "")
 
 
-def _gradients(case: Case, output: torch.Tensor, when: str) -> Iterator[Seen]:
-    ahead = case.draw.normal(*output.shape)
+def _with_gradients(case: Case, when: str) -> Iterator[Seen]:
     inputs = {"x": case.x} | ({} if case.context is None else {"the context": case.context})
-    named: dict[str, torch.Tensor] = {**inputs, **case.fitted.parameters}
-    got = case.subject.gradients(output, list(named.values()), ahead)
-    exact = {name: x.detach().double().requires_grad_() for name, x in inputs.items()}
-    leaves = {name: w.detach().clone().requires_grad_() for name, w in case.fitted.weights.items()}
+    for leaf in inputs.values():
+        leaf.requires_grad_()
+    output = case.call()
+    yield case.seen(f"The output{when}", output)
+    exact = case.fitted.weights | {name: leaf.detach().double() for name, leaf in inputs.items()}
+    leaves = {**inputs, **case.fitted.parameters}
+
+    def torchs(leaves: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return expected_output(leaves, case.sizes["h"], leaves["x"], case.mask, leaves.get("the context"))
+
     axes = {"x": ("b", "t", "k"), "the context": ("b", "tk", "k")}
-    expected: list[torch.Tensor] = []
-
-    def nth(i: int) -> torch.Tensor:
-        if not expected:
-            output = expected_output(leaves, case.sizes["h"], exact["x"], case.mask, exact.get("the context"))
-            both = exact | leaves
-            expected.extend(torch.autograd.grad(output, [both[name] for name in named], ahead.double()))
-        return expected[i]
-
-    for i, name in enumerate(named):
-        shown = f"`{name}`" if "." in name else name
-        what = f"The gradient of {shown}{when}{case.words}"
-        yield Seen(what, got[i], lambda i=i: nth(i), axes.get(name, ()), case.sizes)
+    yield from seen_gradients(
+        case.subject, case.draw, output, leaves, torchs, exact, axes, case.sizes, when + case.words
+    )
 
 
 def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -279,10 +139,7 @@ _USUAL: dict[str, Any] = {
 
 
 def _output(right: str, **settings: Any) -> Step:
-    useful = [
-        (words, changes) for words, changes in SIMPLER if any(settings.get(k, _USUAL[k]) != v for k, v in changes.items())
-    ]
-    return Step(right, look_at_output, settings, tuple(useful))
+    return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER))
 
 
 EXERCISE = Exercise(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class CheckFailed(AssertionError):
+class CheckFailed(AssertionError):  # noqa: N818  (the lessons say that a check failed)
     """An answer is not right yet; the message says what was expected, what came, and where to look.
 
     IPython shows the message alone, without a traceback. For nbval, nbgrader and plain Python it is an

@@ -24,8 +24,8 @@ class _DotProductAttention(AttentionByHand):
     def forward(
         self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor | None = None
     ) -> torch.Tensor:
-        heads = (self.split(x) for x in (queries, keys, values))
-        return self.join(self.attend(*heads, mask))
+        queries, keys, values = (self.split(x) for x in (queries, keys, values))
+        return self.join(self.attend(queries, keys, values, mask))
 
 
 @MISCONCEPTIONS("no scaling", "The scores are not scaled: divide them by the square root of d, the width of one head.")
@@ -34,7 +34,9 @@ class NoScaling(_DotProductAttention):
         return 1.0
 
 
-@MISCONCEPTIONS("scaled by d", "The scores are divided by d itself, not by its square root: the weights come out too even.")
+@MISCONCEPTIONS(
+    "scaled by d", "The scores are divided by d itself, not by its square root: the weights come out too even."
+)
 class ScaledByD(_DotProductAttention):
     def scale(self, d: int) -> float:
         return 1 / d
@@ -85,14 +87,17 @@ class SoftmaxOverHeads(_DotProductAttention):
         return scores.softmax(1)
 
 
-@MISCONCEPTIONS("no softmax", "The scores are used as weights as they are. Softmax turns them into weights that sum to 1.")
+@MISCONCEPTIONS(
+    "no softmax", "The scores are used as weights as they are. Softmax turns them into weights that sum to 1."
+)
 class NoSoftmax(_DotProductAttention):
     def share(self, scores: torch.Tensor) -> torch.Tensor:
         return scores
 
 
 @MISCONCEPTIONS(
-    "sigmoid for softmax", "Each weight comes from a sigmoid of its own, so a query's weights do not sum to 1 as in softmax."
+    "sigmoid for softmax",
+    "Each weight comes from a sigmoid of its own, so a query's weights do not sum to 1 as in softmax.",
 )
 class Sigmoid(_DotProductAttention):
     def share(self, scores: torch.Tensor) -> torch.Tensor:
@@ -196,9 +201,7 @@ class MaskIgnored(_DotProductAttention):
         return weights
 
 
-@MISCONCEPTIONS(
-    "mask inverted", "The mask works the wrong way round: here True means that a key may be attended to."
-)
+@MISCONCEPTIONS("mask inverted", "The mask works the wrong way round: here True means that a key may be attended to.")
 class MaskInverted(_DotProductAttention):
     def hide(self, scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         return scores.masked_fill(mask, -torch.inf)
@@ -330,7 +333,8 @@ class NoDropout(_DotProductAttention):
 
 
 @MISCONCEPTIONS(
-    "weights kept with probability p", "`dropout` is the probability that a weight is dropped; here it is that of staying."
+    "weights kept with probability p",
+    "`dropout` is the probability that a weight is dropped; here it is that of staying.",
 )
 class DropoutInverted(_DotProductAttention):
     def drop(self, weights: torch.Tensor) -> torch.Tensor:

@@ -105,7 +105,8 @@ class NotUnified(SelfAttentionByHand):
 
 
 @MISCONCEPTIONS(
-    "unify_heads without its bias", "`unify_heads` has no bias. It always has one, whatever the `bias` argument says about the projections."
+    "unify_heads without its bias",
+    "`unify_heads` has no bias. It always has one, whatever the `bias` argument says about the projections.",
 )
 class UnifyWithoutBias(SelfAttentionByHand):
     def make_layers(self, bias: bool) -> None:
@@ -120,7 +121,8 @@ class BiasIgnored(SelfAttentionByHand):
 
 
 @MISCONCEPTIONS(
-    "always a bias", "The projections always have a bias. They should have one only if `bias` says so; `nn.Linear` has one by default."
+    "always a bias",
+    "The projections always have a bias. They should have one only if `bias` says so; `nn.Linear` has one by default.",
 )
 class AlwaysBias(SelfAttentionByHand):
     def make_layers(self, bias: bool) -> None:
@@ -166,7 +168,8 @@ class ContextIgnored(SelfAttentionByHand):
 
 
 @MISCONCEPTIONS(
-    "queries from the context", "The queries come from `context`, so the output is as long as the context. They come from x."
+    "queries from the context",
+    "The queries come from `context`, so the output is as long as the context. They come from x.",
 )
 class QueriesFromContext(SelfAttentionByHand):
     def project(self, x: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -182,7 +185,8 @@ class ContextExchanged(SelfAttentionByHand):
 
 
 @MISCONCEPTIONS(
-    "values from x", "With a `context` only the keys come from it. The values have to come from it too, one for each key."
+    "values from x",
+    "With a `context` only the keys come from it. The values have to come from it too, one for each key.",
 )
 class ValuesFromX(SelfAttentionByHand):
     def project(self, x: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -190,7 +194,8 @@ class ValuesFromX(SelfAttentionByHand):
 
 
 @MISCONCEPTIONS(
-    "as many keys as queries", "Keys and values are reshaped with the length of x, but a `context` has a length of its own."
+    "as many keys as queries",
+    "Keys and values are reshaped with the length of x, but a `context` has a length of its own.",
 )
 class LengthOfX(SelfAttentionByHand):
     def forward(
@@ -221,7 +226,8 @@ class ScaledByUsualWidth(SelfAttentionByHand):
 
 
 @MISCONCEPTIONS(
-    "head_dim ignored", "`head_dim` has no effect: the projections map embed_dim to embed_dim, not to num_heads * head_dim."
+    "head_dim ignored",
+    "`head_dim` has no effect: the projections map embed_dim to embed_dim, not to num_heads * head_dim.",
 )
 class HeadDimIgnored(SelfAttentionByHand):
     def width_of_a_head(self, head_dim: int | None) -> int:
@@ -266,7 +272,9 @@ class MaskNotPassedOn(SelfAttentionByHand):
         return super().forward(x, None, context)
 
 
-@MISCONCEPTIONS("mask not passed on with a context", "With a `context` the mask has no effect: it counts there as well.")
+@MISCONCEPTIONS(
+    "mask not passed on with a context", "With a `context` the mask has no effect: it counts there as well."
+)
 class MaskLostWithContext(SelfAttentionByHand):
     def forward(
         self, x: torch.Tensor, mask: torch.Tensor | None = None, context: torch.Tensor | None = None
@@ -280,48 +288,65 @@ class MaskLostWithContext(SelfAttentionByHand):
 )
 class HeadsAveraged(SelfAttentionByHand):
     def join(self, x: torch.Tensor) -> torch.Tensor:
-        b, h, t, d = x.shape
-        return x.mean(1).repeat(1, 1, h)
+        return x.mean(1).repeat(1, 1, x.shape[1])
 
 
 _from_exercise_2(
-    "no scaling", "The scores are not scaled: divide them by the square root of head_dim.", mistakes_2.NoScaling, "scale"
+    "no scaling",
+    "The scores are not scaled: divide them by the square root of head_dim.",
+    mistakes_2.NoScaling,
+    "scale",
 )
 _from_exercise_2(
-    "softmax over the queries", "Softmax runs over the queries. Each query shares out a weight of 1 among the keys.",
-    mistakes_2.SoftmaxOverQueries, "share",
+    "softmax over the queries",
+    "Softmax runs over the queries. Each query shares out a weight of 1 among the keys.",
+    mistakes_2.SoftmaxOverQueries,
+    "share",
 )
 _from_exercise_2(
-    "softmax over the heads", "Softmax runs over the heads: each head has weights of its own, over the keys.",
-    mistakes_2.SoftmaxOverHeads, "share",
+    "softmax over the heads",
+    "Softmax runs over the heads: each head has weights of its own, over the keys.",
+    mistakes_2.SoftmaxOverHeads,
+    "share",
 )
 _from_exercise_2(
     "heads joined by reshape alone",
     "The heads are joined in the wrong order: bring them behind the words, (b, t, h, d), before you reshape to "
     "(b, t, h * d).",
-    mistakes_2.JoinedByReshape, "join",
+    mistakes_2.JoinedByReshape,
+    "join",
 )
 _from_exercise_2(
     "heads joined feature by feature",
     "The heads are joined feature by feature. One head after the other is wanted, h before d.",
-    mistakes_2.JoinedByFeature, "join",
+    mistakes_2.JoinedByFeature,
+    "join",
 )
 _from_exercise_2(
     "mask inverted",
     "The mask works the wrong way round: here True means that a word may be attended to (torch's own layers mean the "
     "opposite).",
-    mistakes_2.MaskInverted, "hide", "rescue",
+    mistakes_2.MaskInverted,
+    "hide",
+    "rescue",
 )
 _from_exercise_2(
     "NaN where nothing may be attended to",
-    "Where a word may attend to nothing, NaN comes out. The attention should give zeros there, and `unify_heads` its bias.",
-    mistakes_2.EmptyRowsNaN, "rescue",
+    "Where a word may attend to nothing, NaN comes out. The attention should give zeros there, and `unify_heads` "
+    "its bias.",
+    mistakes_2.EmptyRowsNaN,
+    "rescue",
 )
 _from_exercise_2(
     "an average where nothing may be attended to",
     "Where a word may attend to nothing, it gets the average of all values. The attention should give zeros there.",
-    mistakes_2.EmptyRowsAverage, "hide", "rescue",
+    mistakes_2.EmptyRowsAverage,
+    "hide",
+    "rescue",
 )
 _from_exercise_2(
-    "dropout in eval mode", "Dropout is active in eval mode too, so predictions are random.", mistakes_2.DropoutInEval, "drop"
+    "dropout in eval mode",
+    "Dropout is active in eval mode too, so predictions are random.",
+    mistakes_2.DropoutInEval,
+    "drop",
 )

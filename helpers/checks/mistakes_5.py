@@ -109,6 +109,16 @@ class ClocksFromOne(EncodingByHand):
 
 
 @MISCONCEPTIONS(
+    "the last clock exactly 10000 times slower",
+    "The exponents are stretched, so that the last one is 1: they are 2i/(k - 2). In the formula they are 2i/k, which "
+    "never reaches 1.",
+)
+class StretchedExponents(EncodingByHand):
+    def divisors(self) -> torch.Tensor:
+        return super().divisors() ** (self.k / max(1, self.k - 2))
+
+
+@MISCONCEPTIONS(
     "10000 times 2i / k",
     "10000 is multiplied by 2i/k. It should be raised to that power: `**`.",
 )
@@ -461,14 +471,3 @@ class MadeForFirst(EncodingByHand):
         if self.kept is None:
             self.kept = self.table(x.shape[1]).to(x)
         return self.drop(x + self.kept[: x.shape[1]])
-
-
-@MISCONCEPTIONS(
-    "left behind on the CPU",
-    "The table, or the positions, stay behind on the CPU when the layer moves to a GPU. `register_buffer` takes a "
-    "table along; `device=x.device` makes positions where the words are.",
-)
-class LeftBehind(EncodingByHand):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.refuse(x)
-        return self.drop(self.add(x, self.table(x.shape[1]).to(x.dtype)))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import nn
@@ -19,7 +17,7 @@ Weights = dict[str, torch.Tensor]  # "to_keys.weight" (out, in) and so on, in fl
 
 @dataclass(frozen=True)
 class Wanted:
-    """How large a layer should be; `bias` is None where it may have one or not. `why` says where the sizes come from."""
+    """How large a layer should be, and why; `bias` is None where it may have one or not."""
 
     inputs: int
     outputs: int
@@ -33,6 +31,21 @@ class Fitted:
 
     weights: Weights = field(default_factory=dict)
     parameters: dict[str, nn.Parameter] = field(default_factory=dict)
+    _owners: dict[int, str] = field(default_factory=dict)
+
+    def claim(self, name: str, layer: nn.Module) -> None:
+        """Insist that no other layer has a parameter of this one.
+
+        Raises
+        ------
+        Trouble
+            Two names share a parameter.
+        """
+        for parameter in layer.parameters():
+            other = self._owners.setdefault(id(parameter), name)
+            if other != name:
+                sentence = f"`{other}` and `{name}` are one and the same layer. Each needs weights of its own."
+                raise Trouble(sentence, "shared", other, name)
 
 
 def part(module: nn.Module, name: str, owner: str) -> nn.Module:
@@ -65,6 +78,7 @@ def fit_linear(
     Trouble
         The layer has not the sizes, or not the bias, that are wanted.
     """
+    fitted.claim(name, layer)
     if any(is_lazy(parameter) for parameter in layer.parameters()):
         subject.tensor(layer, torch.zeros(1, 1, wanted.inputs, dtype=dtype), name=name)
     plain = isinstance(layer, nn.Linear) and "weight" in layer._parameters
@@ -74,12 +88,11 @@ def fit_linear(
         assert isinstance(layer, nn.Linear)
         _compare(name, (layer.in_features, layer.out_features, layer.bias is not None), wanted)
         with torch.no_grad():
-            layer.weight.copy_(weight)
-            if layer.bias is not None:
-                layer.bias.copy_(bias)
-        fitted.parameters[f"{name}.weight"] = layer.weight
-        if layer.bias is not None:
-            fitted.parameters[f"{name}.bias"] = layer.bias
+            for kind, value in (("weight", weight), ("bias", bias)):
+                parameter = layer._parameters[kind]
+                if parameter is not None:
+                    parameter.copy_(value)
+                    fitted.parameters[f"{name}.{kind}"] = parameter
     else:
         randomize(layer, draw)
         weight, bias = _read_off(subject, layer, name, wanted.inputs, dtype)
@@ -95,23 +108,6 @@ def randomize(layer: nn.Module, draw: Draw) -> None:
         for parameter in layer.parameters():
             scale = 1.2 * parameter.shape[-1] ** -0.5 if parameter.dim() > 1 else 0.7
             parameter.copy_(draw.normal(*parameter.shape, scale=scale))
-
-
-def different_layers(fitted: Fitted) -> None:
-    """Insist that no two layers are one and the same.
-
-    Raises
-    ------
-    Trouble
-        Two names share a parameter.
-    """
-    owner: dict[int, str] = {}
-    for name, parameter in fitted.parameters.items():
-        layer = name.rsplit(".", 1)[0]
-        other = owner.setdefault(id(parameter), layer)
-        if other != layer:
-            sentence = f"`{other}` and `{layer}` are one and the same layer. Each needs weights of its own."
-            raise Trouble(sentence, "shared", other, layer)
 
 
 def remembered(subject: Subject, draw: Draw, name: str, module: nn.Module, fitted: Fitted) -> Fitted:
@@ -151,9 +147,3 @@ def _read_off(
         rows = torch.cat([torch.zeros(1, inputs), torch.eye(inputs)]).to(dtype)
         images = subject.tensor(layer, rows[None], name=name).reshape(inputs + 1, -1).double()
     return (images[1:] - images[0]).T.contiguous(), images[0]
-
-
-def gradients_of(fitted: Fitted, exact: Mapping[str, Any]) -> tuple[list[str], list[nn.Parameter], list[torch.Tensor]]:
-    """Return names, parameters of the answer, and torch's leaves beside them, for what both have."""
-    names = [name for name in fitted.parameters if name in exact]
-    return names, [fitted.parameters[name] for name in names], [exact[name] for name in names]

@@ -78,10 +78,10 @@ class Subject:
 
         if not output.requires_grad:
             return [None] * len(leaves)
-        ahead = ahead.to(output.dtype)
+        total = (output * ahead.to(output)).sum()
 
         def backward() -> tuple[torch.Tensor | None, ...]:
-            return torch.autograd.grad(output, leaves, ahead, allow_unused=True)
+            return torch.autograd.grad(total, leaves, allow_unused=True)
 
         return list(self.call(backward, name="The backward pass"))
 

@@ -33,7 +33,7 @@ class TimeUp(BaseException):
     """Raised inside the answer. Not an `Exception`, so that an ordinary `except Exception` lets it pass."""
 
 
-class TookTooLong(Exception):
+class TookTooLong(Exception):  # noqa: N818
     """The answer was ended.
 
     Attributes
@@ -157,9 +157,7 @@ class _Watcher:
         while not self._over.wait(seconds):
             with self._lock:
                 if not self._over.is_set():
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                        ctypes.c_ulong(self._thread), ctypes.py_object(TimeUp)
-                    )
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(TimeUp))
             seconds = REPEAT
 
     def stop(self) -> None:
@@ -180,5 +178,5 @@ def _keeps_raising() -> Callable[..., Any]:
     idle = functools.partial(ask, 0, TimeUp)  # no thread has this number, so nothing happens
     chosen = random.Random(0).choices([raising, idle], weights=[1, 3], k=9973)
     # What a trace function returns goes on tracing, so C's own result is replaced by the next of the chosen.
-    ask.restype = functools.partial(next, itertools.cycle(chosen))  # type: ignore[assignment]
+    ask.restype = functools.partial(next, itertools.cycle(chosen))
     return raising

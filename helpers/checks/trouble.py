@@ -12,7 +12,7 @@ from typing import Any
 from helpers.checks.time_limit import Place
 
 
-class Trouble(Exception):
+class Trouble(Exception):  # noqa: N818
     """An answer gave nothing that can be compared.
 
     Parameters

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 
 @contextmanager
@@ -33,6 +34,7 @@ def undisturbed() -> Iterator[None]:
                 stack.enter_context(torch.device("cpu"))
             torch.set_grad_enabled(True)
             torch.set_default_dtype(torch.float32)
+            torch.set_num_threads(1)  # tensors are tiny: on a busy machine, several threads are many times slower
             yield
     finally:
         _restore(settings)
@@ -43,7 +45,7 @@ def undisturbed() -> Iterator[None]:
         random.setstate(python_state)
 
 
-def _settings() -> dict[str, object]:
+def _settings() -> dict[str, Any]:
     import torch
 
     return {
@@ -61,27 +63,34 @@ def _settings() -> dict[str, object]:
     }
 
 
-def _restore(settings: dict[str, object]) -> None:
+def _restore(settings: dict[str, Any]) -> None:
     """Set only what has changed: some of these are slow to set, and some leave a trace."""
     import torch
 
-    put_back = {
+    put_back: dict[str, Callable[[Any], Any]] = {
         "grad": torch.set_grad_enabled,
         "dtype": torch.set_default_dtype,
         "device": lambda device: torch.set_default_device(None if device.type == "cpu" else device),
         "threads": torch.set_num_threads,
         "deterministic": lambda flags: torch.use_deterministic_algorithms(flags[0], warn_only=flags[1]),
-        "cudnn": lambda flags: (
-            setattr(torch.backends.cudnn, "deterministic", flags[0]),
-            setattr(torch.backends.cudnn, "benchmark", flags[1]),
-        ),
+        "cudnn": _set_cudnn,
         "recursion": sys.setrecursionlimit,
-        "streams": lambda streams: (setattr(sys, "stdout", streams[0]), setattr(sys, "stderr", streams[1])),
+        "streams": _set_streams,
     }
     now = _settings()
     for name, before in settings.items():
         if now[name] != before:
-            put_back[name](before)  # type: ignore[operator]
+            put_back[name](before)
+
+
+def _set_cudnn(flags: tuple[bool, bool]) -> None:
+    import torch
+
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = flags
+
+
+def _set_streams(streams: tuple[Any, Any]) -> None:
+    sys.stdout, sys.stderr = streams
 
 
 def reseed(seed: int) -> None:

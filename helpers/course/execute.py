@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
-import re
+import subprocess
 import tempfile
 
 from nbclient import NotebookClient
@@ -16,7 +16,6 @@ from PIL import Image
 from helpers.course.lesson import Lesson
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def kernel_environment(record: str) -> dict[str, str]:
@@ -59,15 +58,15 @@ def execute(lesson: Lesson, notebook: NotebookNode) -> None:
             timeout=900,
         )
         try:
-            client.execute(env={**os.environ, **kernel_environment(folder)})
+            # What a kernel itself writes to the terminal is no part of a notebook, and would break the progress bar.
+            client.execute(env={**os.environ, **kernel_environment(folder)}, stderr=subprocess.DEVNULL)
         except CellExecutionError as error:
             failed = next(
                 i
                 for i, node in enumerate(notebook.cells)
                 if any(o.output_type == "error" for o in node.get("outputs", []))
             )
-            reason = _ANSI.sub("", str(error)).strip().split("\n")[-1]
-            raise lesson.cells[failed].error(0, f"this cell fails: {reason}") from error
+            raise lesson.cells[failed].error(0, f"this cell fails: {error.ename}: {error.evalue}") from error
     notebook.metadata["language_info"] = {"name": "python"}  # as it was, without the version that ran it
     for index, node in enumerate(notebook.cells):
         if node.cell_type == "code":

@@ -8,11 +8,15 @@ from collections.abc import Callable
 
 from helpers.downloads import DownloadError, cache_dir
 from helpers.pretrained import encoder_files
+from helpers.rated_sentences import fetch_rated_sentences
 
 HELP = "put the sample data into the cache, so that the lessons run without a network"
 
 # What the lessons load by default. Each function costs nothing when its data is there.
-SAMPLE: list[tuple[str, Callable[[], object]]] = [("the pretrained encoder", encoder_files)]
+SAMPLE: list[tuple[str, Callable[[], object]]] = [
+    ("the pretrained encoder", encoder_files),
+    ("the rated sentences", fetch_rated_sentences),
+]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

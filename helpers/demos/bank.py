@@ -31,7 +31,9 @@ PRESETS = {
 }
 NEIGHBOURS = 12  # words that a list of neighbours holds: the typed ones are among them, and others must fit too
 
-_MOST_NAMED = 5  # unknown words that get a message each; each costs a search through the vocabulary
+_MOST_NAMED = 3  # unknown words that get a message each; each costs a search through the vocabulary
+
+_AROUND_WORDS = string.whitespace + string.punctuation + "“”‘’«»…·–—¿¡"
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,9 @@ def get_value_attention(word_vectors: WordVectors, query: str, keys: str | Seque
             query = word_vectors.spelling(query)
         except UnknownWord as error:
             messages.append(f"The query {error}")
-    words = [word_vectors.spelling(key) for key in typed if key in word_vectors]
-    messages += _about_unknown(word_vectors, [key for key in typed if key and key not in word_vectors])
+    words = [word_vectors.spelling(key) if key in word_vectors else "" for key in typed]
+    messages += _about_unknown(word_vectors, [key for key, word in zip(typed, words, strict=True) if key and not word])
+    words = list(filter(None, words))
     if not words:
         messages.append("No key is in the vocabulary, so there is nothing to attend to: type some words.")
 
@@ -152,7 +155,9 @@ def bank_demo(word_vectors: WordVectors) -> VBox:
         shown.value = f'{image}<p style="max-width: 60em; overflow-wrap: anywhere">{html.escape(sentence)}</p>'
 
     def preset_button(name: str, preset: tuple[str, str]) -> widgets.Button:
-        button = widgets.Button(description=f"{preset[0]} {name}", tooltip=f"Keys: {preset[1]}")
+        button = widgets.Button(
+            description=f"{preset[0]} {name}", tooltip=f"Keys: {preset[1]}", layout={"width": "auto"}
+        )
 
         def use_preset(_: widgets.Button) -> None:
             query.value, keys.value = preset
@@ -169,13 +174,13 @@ def bank_demo(word_vectors: WordVectors) -> VBox:
 
 def _bare(word: str) -> str:
     """Take off the spaces and punctuation around a word."""
-    return word.strip(string.whitespace + string.punctuation + "“”‘’«»…·–—¿¡")
+    return word.strip(_AROUND_WORDS)
 
 
 def _about_unknown(word_vectors: WordVectors, unknown: Sequence[str]) -> list[str]:
     different = list(dict.fromkeys(unknown))
     messages = []
-    for word in different[:_MOST_NAMED]:
+    for word in different:
         try:
             word_vectors[word]
         except UnknownWord as error:

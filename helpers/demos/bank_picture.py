@@ -37,11 +37,10 @@ def draw_value_attention(result: ValueAttention) -> Figure:
         ax.set_position((number / 3 + _WORDS / (3 * _PANEL), 0.75 / height, *room))
     left, middle, right = axes[0]
     typed = {result.query, *result.words}
-    known = bool(result.query_neighbours)
-    name = f"“{_short(result.query)}”" if known else "The query"
-    _draw_neighbours(left, result.query_neighbours, f"{name} alone", rows, typed, plots.BLUE)
+    name = f"“{_short(result.query)}”" if result.query_neighbours else "the query"
+    _draw_neighbours(left, result.query_neighbours, f"Nearest to {name}", rows, typed, plots.BLUE)
     _draw_weights(middle, keys, weights, len(set(result.words)), rows)
-    _draw_neighbours(right, result.value_neighbours, f"{name} after attention", rows, typed, plots.GREEN)
+    _draw_neighbours(right, result.value_neighbours, "Nearest to the value", rows, typed, plots.GREEN)
     return figure
 
 
@@ -76,9 +75,9 @@ def _draw_weights(ax: Axes, keys: list[str], weights: np.ndarray, different: int
     from helpers import plots
 
     if not weights.any():
-        _say(ax, "Attention", "nothing to attend to")
+        _say(ax, "Weights of the keys", "nothing to attend to")
         return
-    title = f"attends most to “{_short(keys[int(np.argmax(weights))])}”"
+    title = f"Most weight: “{_short(keys[int(np.argmax(weights))])}”"
     xlabel = "attention weight"
     if different > len(keys):
         xlabel += f"\n(the {len(keys)} strongest of {different:,} keys)"

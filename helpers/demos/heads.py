@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from helpers.demos.typed_text import MOST_PIECES, legible, one_line
+
 if TYPE_CHECKING:
     import torch
     from ipywidgets import Widget
     from matplotlib.figure import Figure
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-MOST_PIECES = 24  # more rows than this are hard to read in a notebook, and slow to draw
-_MOST_LETTERS = 4000  # far more than 24 pieces need, and soon cut into pieces
 _ABREAST = 4  # small maps in a row
 
 
@@ -81,23 +81,6 @@ def read_sentence(text: str, tokenizer: PreTrainedTokenizerBase, encoder: PreTra
     return HeadMaps(pieces, torch.cat(attentions).cpu(), is_word, note)
 
 
-def one_line(text: str, tokenizer: PreTrainedTokenizerBase) -> tuple[str, str]:
-    """A text without line breaks and what no tokenizer reads, and a note when it is too long to draw.
-
-    Raises
-    ------
-    ValueError
-        Nothing is left.
-    """
-    line = " ".join(text.split()).encode("utf-8", "ignore").decode()  # half an emoji has no UTF-8 form
-    short = line[:_MOST_LETTERS]
-    length = len(tokenizer(short, truncation=True, max_length=MOST_PIECES + 1)["input_ids"])
-    if length <= tokenizer.num_special_tokens_to_add():
-        raise ValueError("There is nothing to read yet: type a sentence.")
-    cut = len(short) < len(line) or length > MOST_PIECES
-    return short, f"Only the first {MOST_PIECES} word pieces are read: more would not be legible." if cut else ""
-
-
 def draw_head(maps: HeadMaps, layer: int, head: int, *, words_only: bool = False) -> Figure:
     """One head's weights as a heat map.
 
@@ -112,17 +95,24 @@ def draw_head(maps: HeadMaps, layer: int, head: int, *, words_only: bool = False
 
     shown = maps.is_word if words_only else np.ones(len(maps.pieces), dtype=bool)
     labels = [legible(piece) for piece, show in zip(maps.pieces, shown, strict=True) if show]
-    return plots.heatmap(
-        maps.head(layer, head).numpy()[np.ix_(shown, shown)],
-        row_labels=labels,
-        column_labels=labels,
-        title=f"Layer {layer}, head {head}",
-        xlabel="… at this one",
-        ylabel="this piece looks …",
-        colour_label="weight",
-        annotate=False,
-        vmin=0,
-    )
+    # Inches that are known beforehand, and plain text for labels: a slider must not wait for a layout and its ticks.
+    side, room = max(1.6, min(0.5 * len(labels), 5.6)), 0.5 + 0.085 * max(map(len, labels))
+    width, height = room + side + 1.0, 0.4 + side + room
+    figure, axes = plots.panels(width=width, height=height)
+    figure.set_layout_engine("none")
+    ax = axes[0, 0]
+    ax.set_position((room / width, room / height, side / width, side / height))
+    image = ax.imshow(maps.head(layer, head).numpy()[np.ix_(shown, shown)], vmin=0, interpolation="none")
+    ax.set(title=f"Layer {layer}, head {head}", xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    for place, label in enumerate(labels):
+        ax.text(-0.7, place, label, ha="right", va="center", fontsize=10, parse_math=False)
+        ax.text(place, len(labels) - 0.3, label, rotation=90, ha="center", va="top", fontsize=10, parse_math=False)
+    figure.text(0.1 / width, (room + side / 2) / height, "this piece looks …", rotation=90, va="center")
+    figure.text((room + side / 2) / width, 0.1 / height, "… at this one", ha="center")
+    bar = figure.add_axes(((room + side + 0.15) / width, room / height, 0.15 / width, side / height))
+    figure.colorbar(image, cax=bar, label="weight")
+    return figure
 
 
 def draw_layer(maps: HeadMaps, layer: int) -> Figure:
@@ -138,7 +128,7 @@ def draw_layer(maps: HeadMaps, layer: int) -> Figure:
     for head, (row, column) in enumerate(places):
         top, left = row * step, column * step
         canvas[top : top + t, left : left + t] = maps.head(layer, head + 1)
-    figure, axes = plots.panels(width=8.2, height=0.3 + 2.0 * rows)
+    figure, axes = plots.panels(width=8.2, height=0.6 + 1.75 * rows)
     ax = axes[0, 0]
     image = ax.imshow(np.ma.masked_invalid(canvas), vmin=0, vmax=1, interpolation="none")
     for head, (row, column) in enumerate(places):
@@ -161,14 +151,6 @@ def describe_head(maps: HeadMaps, layer: int, head: int) -> str:
         f"Layer {layer}, head {head}. Strongest between words: {'; '.join(named)}. "
         f"To the special tokens goes a share of {special:.2f} of the words' attention."
     )
-
-
-def legible(piece: str) -> str:
-    """A label that the pictures' font can draw: a letter that it lacks becomes its number in Unicode."""
-    from matplotlib.font_manager import findfont, get_font
-
-    font = get_font(findfont("DejaVu Sans"))
-    return "".join(letter if font.get_char_index(ord(letter)) else f"U+{ord(letter):04X}" for letter in piece)
 
 
 def head_demo(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel, sentence: str) -> Widget:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.demos.heads import MOST_PIECES, legible, one_line
+from helpers.demos.typed_text import MOST_PIECES, legible, one_line
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
@@ -149,8 +149,8 @@ def describe_occlusion(result: Occlusion) -> str:
     """The same in a sentence or two, for readers who cannot see the picture."""
     attention = result.attention.mean((0, 1))
     return (
-        f"Without “{result.words[result.moved.argmax()]}” the sentence moves farthest ({result.moved.max():.2f}); "
-        f"“{result.words[attention.argmax()]}” gets most attention ({attention.max():.2f}). "
+        f"Without “{legible(result.words[result.moved.argmax()])}” the sentence moves farthest ({result.moved.max():.2f}); "
+        f"“{legible(result.words[attention.argmax()])}” gets most attention ({attention.max():.2f}). "
         f"Rank correlation of the two: {result.mean_agreement():.2f}."
     )
 

@@ -41,11 +41,15 @@ def picture(figure: Figure, alt: str, *, tight: bool = True) -> str:
     """
     if not alt.strip():
         raise ValueError("A picture needs a text alternative: say in `alt` what it shows.")
-    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     file = io.BytesIO()
-    with rc_context({"savefig.bbox": "tight" if tight else "standard"}):
-        figure.savefig(file, format="png", dpi=_SHARPNESS * figure.dpi, metadata={"Software": None})
+    dpi = _SHARPNESS * figure.dpi
+    if tight:
+        figure.savefig(file, format="png", dpi=dpi, bbox_inches="tight", metadata={"Software": None})
+    else:  # past savefig, which would draw it twice
+        figure.set_dpi(dpi)
+        FigureCanvasAgg(figure).print_png(file, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
     if "matplotlib.pyplot" in sys.modules:  # else pyplot cannot hold this figure
         sys.modules["matplotlib.pyplot"].close(figure)
     png = file.getvalue()

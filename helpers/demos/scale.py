@@ -75,10 +75,11 @@ def draw_saturation(width: int) -> Figure:
         right.plot(WIDTHS, [m.gradient for m in measured], color=colour, marker=".")
     left.set(title=f"One query's weights, d = {width}", xlabel="keys, best first", ylabel="weight", ylim=(0, 1))
     left.legend()
-    middle.set(title="Entropy of the weights", xlabel="width d", ylabel="bits", ylim=(0, np.log2(KEYS)))
-    right.set(title="Size of softmax's gradient", xlabel="width d", ylabel="norm of the Jacobian", ylim=(0, None))
+    middle.set(title="Undivided: entropy falls", xlabel="width d", ylabel="entropy (bits)", ylim=(0, np.log2(KEYS)))
+    right.set(title="... and gradients vanish", xlabel="width d", ylabel="norm of the Jacobian", ylim=(0, None))
     for panel in (middle, right):
         panel.set_xscale("log", base=2)
+        panel.set_xticks(WIDTHS[::2], [str(other) for other in WIDTHS[::2]])
         panel.axvline(width, color="0.6", linestyle="--")
     return figure
 

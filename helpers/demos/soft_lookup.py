@@ -43,10 +43,9 @@ def draw_lookups(table: Mapping[float, float], sharpness: float) -> Figure:
             "nearest": [nearest_lookup(table, query) for query in queries],
             "weighted": [weighted_lookup(table, query, sharpness) for query in queries],
         },
-        title="Nearest jumps from value to value; weighted glides",
+        title="Nearest jumps from value to value; weighted glides (dots: the keys)",
         xlabel="query (hour of the day)",
         ylabel="answer (degrees)",
     )
-    figure.axes[0].plot(list(table), list(table.values()), "o", color="black", label="keys and their values")
-    figure.axes[0].legend()
+    figure.axes[0].plot(list(table), list(table.values()), "o", color=plots.BLACK)
     return figure

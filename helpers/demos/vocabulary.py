@@ -30,7 +30,7 @@ def vocabulary_box(word_vectors: WordVectors) -> VBox:
         def __repr__(self) -> str:
             return "[Demo: words of the vocabulary. Run the cell to try it.]"
 
-    draw = widgets.Button(description="Ten random words", icon="random")
+    draw = widgets.Button(description="Ten random words", icon="random", layout={"width": "auto"})
     drawn = widgets.HTML()
     word = widgets.Text(
         description="Is this word there?", continuous_update=False, style={"description_width": "initial"}

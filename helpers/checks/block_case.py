@@ -1,0 +1,119 @@
+"""A Transformer block with known weights, inputs for it, and what torch makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from helpers.checks import self_attention_case
+from helpers.checks.block_parts import fit_block
+from helpers.checks.draw import Draw
+from helpers.checks.parts import Weights, remembered
+from helpers.checks.seen import Seen, same
+from helpers.checks.self_attention_case import MASK_WORDS, run_layer
+from helpers.checks.subject import Subject
+
+
+def expected_output(
+    weights: Mapping[str, torch.Tensor],
+    h: int,
+    x: torch.Tensor,
+    mask: torch.Tensor | None = None,
+    norm_first: bool = False,
+    activation: str = "relu",
+    norm_eps: float = 1e-5,
+) -> torch.Tensor:
+    """Return what torch's functions give with these weights: (b, t, k) gives (b, t, k), in float64."""
+
+    def norm(name: str, x: torch.Tensor) -> torch.Tensor:
+        return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights.get(f"{name}.bias"), norm_eps)
+
+    def mlp(x: torch.Tensor) -> torch.Tensor:
+        hidden = F.linear(x, weights["mlp_1.weight"], weights.get("mlp_1.bias"))
+        hidden = F.gelu(hidden) if activation == "gelu" else F.relu(hidden)
+        return F.linear(hidden, weights["mlp_2.weight"], weights.get("mlp_2.bias"))
+
+    def attention(x: torch.Tensor) -> torch.Tensor:
+        return self_attention_case.expected_output(weights, h, x, mask)
+
+    if norm_first:
+        x = x + attention(norm("norm_1", x))
+        return x + mlp(norm("norm_2", x))
+    x = norm("norm_1", x + attention(x))
+    return norm("norm_2", x + mlp(x))
+
+
+class Case:
+    """A block with known weights, and inputs for it."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        draw: Draw,
+        *,
+        mask: str | None = None,
+        bias: bool = False,
+        options: dict[str, Any] | None = None,
+        hidden: bool = True,
+        dropout: float | None = 0.0,
+        scale: float = 1.0,
+        dtype: torch.dtype = torch.float32,
+        ones: str = "",
+        long: bool = False,
+        **fixed: int,
+    ) -> None:
+        while True:
+            sizes = draw.sizes("b t h m more", 2, 8, ["h*m"]) | dict.fromkeys(ones.split(), 1) | fixed
+            k = sizes["h"] * sizes["m"]
+            if k % 2 == 0 and k > 2:
+                break
+        b, t, h = sizes["b"], 47 if long else sizes["t"], sizes["h"]
+        wide = k + sizes["more"] if hidden else 2 * k
+        self.sizes = {"b": b, "t": t, "h": h, "k": k, "d": sizes["m"], "h·d": k, "hidden": wide}
+        self.options = options or {}
+        named = {**self.options, **({"bias": True} if bias else {}), **({"hidden_dim": wide} if hidden else {})}
+        if dropout is not None:
+            named["dropout"] = dropout
+        self.subject, self.draw = subject, draw
+        self.layer = subject.make(k, h, **named).to(dtype)
+        fitted, ways = fit_block(subject, draw, self.layer, self.sizes, bias, dtype)
+        self.x = draw.normal(b, t, k, dtype=dtype, scale=scale)
+        self.mask = None if mask is None else draw.mask(mask, b, h, t, t)
+        self.fitted = fitted
+        if ways:  # which layer is which shows only in what the block computes
+            output = self.call()
+            agree = (way for way in ways if same(output, self.expected(way), 3.0))
+            fitted.weights = next(agree, fitted.weights)
+        self.fitted = remembered(subject, draw, str(sizes), self.layer, fitted)
+        self.words = MASK_WORDS[mask] + "".join(f" with {name}={value!r}" for name, value in self.options.items())
+        self.words += " with bias=True" if bias else ""
+
+    def call(self, first_only: bool = False) -> torch.Tensor:
+        """Return the answer's output, for the first text alone if asked."""
+        x, mask = self.x, self.mask
+        if first_only:
+            x, mask = x[:1], mask[:1] if mask is not None and mask.dim() == 4 else mask
+        return run_layer(self.subject, self.layer, x, mask=mask)
+
+    def expected(
+        self, weights: Mapping[str, torch.Tensor] | None = None, x: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return torch's output."""
+        weights = self.fitted.weights if weights is None else weights
+        x = self.x.detach().double() if x is None else x
+        return expected_output(weights, self.sizes["h"], x, self.mask, **self.options)
+
+    def seen(self, what: str, got: torch.Tensor | None = None) -> Seen:
+        """Return the output beside torch's."""
+        return Seen(
+            what + self.words,
+            self.call() if got is None else got,
+            self.expected,
+            ("b", "t", "k"),
+            self.sizes,
+            dtype=torch.float64 if self.x.dtype == torch.float64 else None,
+            alone=lambda: self.call(first_only=True),
+        )

@@ -1,0 +1,243 @@
+"""Find the parts of a Transformer block by their names and sizes, and give them weights that the check knows.
+
+The lesson names the norms (`norm_1`, `norm_2`), and exercise 3 the layers of the attention; how the attention and the
+MLP are kept inside a block is left open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+
+import torch
+from torch import nn
+
+from helpers.checks.draw import Draw
+from helpers.checks.parts import Fitted, Wanted, Weights, fit_linear, part, randomize
+from helpers.checks.self_attention_case import PROJECTIONS, fit_attention
+from helpers.checks.subject import Subject
+from helpers.checks.trouble import Trouble
+
+ATTENTION = (*PROJECTIONS, "unify_heads")
+
+
+def fit_block(
+    subject: Subject, draw: Draw, block: nn.Module, sizes: dict[str, int], bias: bool, dtype: torch.dtype
+) -> tuple[Fitted, list[Weights]]:
+    """Give a block random weights.
+
+    Returns
+    -------
+    Fitted
+        The weights under the names of exercise 3, and `norm_1`, `norm_2`, `mlp_1`, `mlp_2`.
+    list of dict
+        Where the attention's layers have names of their own: all ways to tell them apart. Otherwise empty.
+    """
+    fitted = Fitted()
+    norms = [part(block, name, subject.name) for name in ("norm_1", "norm_2")]
+    for name, norm in zip(("norm_1", "norm_2"), norms, strict=True):
+        _fit_norm(subject, draw, fitted, name, norm, sizes["k"], bias, dtype)
+    attention = _attention(block)
+    taken = {id(module) for top in [*norms, *attention] for module in top.modules()}
+    linear = [m for m in block.modules() if isinstance(m, nn.Linear | nn.Conv1d) and id(m) not in taken]
+    ways: list[Weights] = []
+    if not attention:
+        attention, ways = _unnamed_attention(draw, fitted, linear, sizes, bias)
+        linear = [m for m in linear if m not in attention]
+    elif isinstance(attention[0], nn.MultiheadAttention):
+        _fit_torch_attention(draw, fitted, attention[0], bias)
+    else:
+        owner = next(m for m in block.modules() if _has_projections(m))
+        fit_attention(subject, draw, owner, sizes, bias, dtype, True if bias else None, fitted)
+    taken |= {id(module) for top in attention for module in top.modules()}
+    _fit_mlp(subject, draw, fitted, block, linear, taken, sizes, bias, dtype)
+    return fitted, [fitted.weights | way for way in ways]
+
+
+def _has_projections(module: nn.Module) -> bool:
+    return all(isinstance(getattr(module, name, None), nn.Module) for name in ATTENTION)
+
+
+def _attention(block: nn.Module) -> list[nn.Module]:
+    """Return the attention's layers if they have the names of exercise 3, or torch's own attention, or nothing."""
+    for module in block.modules():
+        if _has_projections(module):
+            return [getattr(module, name) for name in ATTENTION]
+    found: list[nn.Module] = [m for m in block.modules() if isinstance(m, nn.MultiheadAttention)]
+    return found[:1]
+
+
+def _fit_norm(
+    subject: Subject, draw: Draw, fitted: Fitted, name: str, norm: nn.Module, k: int, bias: bool, dtype: torch.dtype
+) -> None:
+    fitted.claim(name, norm)
+    weight, shift = 1 + draw.normal(k, scale=0.4), draw.normal(k, scale=0.6)
+    if isinstance(norm, nn.LayerNorm) and norm.normalized_shape != (k,):
+        shape = tuple(norm.normalized_shape)
+        sentence = f"`{name}` normalizes over {shape}; it should be over the {k} features of each word alone."
+        raise Trouble(sentence, "norm", name, shape)
+    # A norm begins with weight 1 and bias 0: so they are known in a norm of the student's own, too.
+    with torch.no_grad():
+        own = [p for p in norm.parameters() if p.numel() == k]
+        ones, zeros = [p for p in own if bool((p == 1).all())], [p for p in own if bool((p == 0).all())]
+        if len(ones) == 1 and len(zeros) + 1 == len(own) <= 2:
+            fitted.parameters[f"{name}.weight"] = ones[0]
+            ones[0].copy_(weight.reshape(ones[0].shape))
+            for parameter in zeros:
+                fitted.parameters[f"{name}.bias"] = parameter
+                parameter.copy_(shift.reshape(parameter.shape))
+            shift = shift if zeros else torch.zeros(k)
+        else:
+            weight, shift = _read_off_norm(subject, draw, name, norm, k, dtype)
+    if not weight.isfinite().all() or (weight == 1).all() or (bias and not shift.any()):
+        raise Trouble(f"`{name}` has no weight and bias to learn, unlike torch's own block.", "norm", name)
+    fitted.weights[f"{name}.weight"] = weight.double()
+    fitted.weights[f"{name}.bias"] = shift.double()
+
+
+def _read_off_norm(
+    subject: Subject, draw: Draw, name: str, norm: nn.Module, k: int, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw a norm's parameters, and return what it multiplies with and what it adds."""
+    for parameter in norm.parameters():
+        parameter.copy_(1 + draw.normal(*parameter.shape, scale=0.4))
+    # One word far from zero with mean 0 and two values only: what comes out is shift plus and minus weight.
+    pattern = torch.ones(k, dtype=dtype)
+    pattern[1::2] = -1
+    out = subject.tensor(norm, 1e4 * torch.stack([pattern, -pattern])[None], name=name)
+    if out.shape != (1, 2, k):
+        raise Trouble(f"`{name}` gives {tuple(out.shape)} for (1, 2, {k}): the shape should stay.", "norm", name)
+    weight, shift = (out[0, 0] - out[0, 1]) / 2 * pattern, (out[0, 0] + out[0, 1]) / 2
+    return weight.round(decimals=4) if not list(norm.parameters()) else weight, shift
+
+
+def _fit_torch_attention(draw: Draw, fitted: Fitted, attention: nn.MultiheadAttention, bias: bool) -> None:
+    """Give torch's own attention weights; its three projections are one matrix."""
+    if (attention.in_proj_bias is not None) != bias:
+        have = "a bias, and should have none" if attention.in_proj_bias is not None else "no bias, and should have one"
+        raise Trouble(f"The attention has {have}, as bias={bias} says.", "bias", "to_queries", bias)
+    randomize(attention, draw)
+    for i, name in enumerate(PROJECTIONS):
+        fitted.weights[f"{name}.weight"] = attention.in_proj_weight.detach().double().chunk(3)[i]
+        if bias:
+            fitted.weights[f"{name}.bias"] = attention.in_proj_bias.detach().double().chunk(3)[i]
+    fitted.weights["unify_heads.weight"] = attention.out_proj.weight.detach().double()
+    if attention.out_proj.bias is not None:
+        fitted.weights["unify_heads.bias"] = attention.out_proj.bias.detach().double()
+
+
+def _unnamed_attention(
+    draw: Draw, fitted: Fitted, linear: list[nn.Linear | nn.Conv1d], sizes: dict[str, int], bias: bool
+) -> tuple[list[nn.Module], list[Weights]]:
+    """Take four layers from k to k, or one from k to 3 k and one from k to k, and list what each may be."""
+    k = sizes["k"]
+    square = [m for m in linear if isinstance(m, nn.Linear) and m.weight.shape == (k, k)]
+    joint = [m for m in linear if isinstance(m, nn.Linear) and m.weight.shape == (3 * k, k)]
+    if len(square) == 4:
+        layers = square
+    elif joint and len(square) == 1:
+        layers = [joint[0], *square]
+    else:
+        sentence = (
+            "The check finds no attention in this block. Keep one as an attribute: `SelfAttention` of exercise 3."
+        )
+        raise Trouble(sentence, "no attention")
+    for layer in layers:
+        randomize(layer, draw)
+    pieces: list[tuple[torch.Tensor, torch.Tensor | None]] = []
+    for layer in layers:
+        parts = layer.weight.shape[0] // k
+        shifts = [None] * parts if layer.bias is None else layer.bias.detach().double().chunk(parts)
+        pieces += zip(layer.weight.detach().double().chunk(parts), shifts, strict=True)
+    ways = list(_ways(pieces, fixed_last=len(layers) == 2))
+    ways = [way for way in ways if all((f"{name}.bias" in way) == bias for name in PROJECTIONS)]
+    if not ways:
+        raise Trouble(
+            f"The attention's projections should have a bias just if `bias` says so; here bias={bias}.", "bias"
+        )
+    fitted.weights |= ways[0]
+    return list(layers), ways
+
+
+def _ways(pieces: list[tuple[torch.Tensor, torch.Tensor | None]], fixed_last: bool) -> Iterator[Weights]:
+    """Yield the ways in which four matrices, with their biases, can be the attention's four layers."""
+    for order in permutations(range(4)):
+        if fixed_last and order[3] != 3:
+            continue
+        way: Weights = {}
+        for name, i in zip(ATTENTION, order, strict=True):
+            way[f"{name}.weight"], shift = pieces[i]
+            if shift is not None:
+                way[f"{name}.bias"] = shift
+        yield way
+
+
+def _fit_mlp(
+    subject: Subject,
+    draw: Draw,
+    fitted: Fitted,
+    block: nn.Module,
+    linear: list[nn.Linear | nn.Conv1d],
+    taken: set[int],
+    sizes: dict[str, int],
+    bias: bool,
+    dtype: torch.dtype,
+) -> None:
+    """Find the two layers from k to the hidden width and back."""
+    k, hidden = sizes["k"], sizes["hidden"]
+    wanted_bias = True if bias else None
+    pairs = {tuple(m.weight.shape[:2]): m for m in linear}
+    up, down = pairs.get((hidden, k)), pairs.get((k, hidden))
+    if up is not None and down is not None:
+        for name, layer, wanted in (
+            ("mlp_1", up, Wanted(k, hidden, wanted_bias, "as in torch's block with bias=True")),
+            ("mlp_2", down, Wanted(hidden, k, wanted_bias, "as in torch's block with bias=True")),
+        ):
+            if isinstance(layer, nn.Linear):
+                fit_linear(subject, draw, fitted, name, layer, wanted, dtype)
+            else:
+                _fit_convolution(draw, fitted, name, layer)
+        return
+    loose = [
+        p
+        for m in block.modules()
+        if id(m) not in taken and m not in linear
+        for p in m._parameters.values()
+        if p is not None
+    ]
+    matrices = [p for p in loose if sorted(p.squeeze().shape) == sorted((k, hidden))]
+    if len(matrices) == 2:
+        _fit_loose(draw, fitted, loose, matrices, k)
+        return
+    widths = sorted({n for shape in pairs for n in shape} - {k})
+    if widths:
+        why = "twice embed_dim" if hidden == 2 * k else "as hidden_dim says"
+        sentence = f"The MLP is {widths[0]} wide inside; it should be {hidden} wide, {why}."
+        raise Trouble(sentence, "hidden", *widths)
+    raise Trouble(
+        "The check finds no MLP in this block: two linear layers, from k to the hidden width and back.", "no mlp"
+    )
+
+
+def _fit_convolution(draw: Draw, fitted: Fitted, name: str, layer: nn.Conv1d) -> None:
+    """A convolution over one word is a linear layer, too."""
+    with torch.no_grad():
+        layer.weight.copy_(draw.normal(*layer.weight.shape, scale=1.2 * layer.weight.shape[1] ** -0.5))
+        fitted.weights[f"{name}.weight"] = layer.weight[..., 0].double()
+        if layer.bias is not None:
+            layer.bias.copy_(draw.normal(*layer.bias.shape, scale=0.7))
+            fitted.weights[f"{name}.bias"] = layer.bias.double()
+
+
+def _fit_loose(draw: Draw, fitted: Fitted, loose: list[nn.Parameter], matrices: list[nn.Parameter], k: int) -> None:
+    """Take parameters that belong to no layer, the first matrix for the first layer of the MLP."""
+    with torch.no_grad():
+        for i, matrix in enumerate(matrices, start=1):
+            matrix.copy_(draw.normal(*matrix.shape, scale=1.2 * (k if i == 1 else 2 * k) ** -0.5))
+            flat = matrix.squeeze().double()
+            inputs_first = (flat.shape[0] == k) == (i == 1)
+            fitted.weights[f"mlp_{i}.weight"] = flat.T.contiguous() if inputs_first else flat.clone()
+        for vector in (p for p in loose if p.squeeze().dim() == 1):
+            vector.copy_(draw.normal(*vector.shape, scale=0.7))
+            name = "mlp_2.bias" if vector.numel() == k else "mlp_1.bias"
+            fitted.weights[name] = vector.squeeze().double().clone()

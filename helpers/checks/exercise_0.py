@@ -1,0 +1,56 @@
+"""Exercise 0, a weighted average: what the check looks at. A small example of a check, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from helpers.checks.draw import Draw
+from helpers.checks.engine import Exercise, Step
+from helpers.checks.gradients import seen_gradients
+from helpers.checks.mistakes_0 import MISCONCEPTIONS
+from helpers.checks.seen import Seen
+from helpers.checks.subject import Subject
+
+
+def look_at_average(
+    subject: Subject, draw: Draw, n: int | None = None, dtype: torch.dtype = torch.float32
+) -> Iterator[Seen]:
+    """The average, and the gradients of values and weights."""
+    n = draw.random.randrange(4, 9) if n is None else n
+    values = draw.normal(n, dtype=dtype, scale=2.0).requires_grad_()
+    weights = draw.normal(n, dtype=dtype).softmax(0).requires_grad_()
+    average = subject.tensor(subject.answer, values, weights, name=subject.name)
+    double = dtype == torch.float64
+    what = f"The average of {n} values" if n > 1 else "The average of a single value"
+    yield Seen(
+        what + " in float64" * double,
+        average,
+        lambda: torch.dot(values.detach().double(), weights.detach().double()),
+        sizes={"n": n},
+        dtype=dtype if double else None,
+    )
+    exact = {"the values": values.detach().double(), "the weights": weights.detach().double()}
+    leaves = {"the values": values, "the weights": weights}
+    axes = dict.fromkeys(leaves, ("n",))
+    yield from seen_gradients(subject, draw, average, leaves, lambda x: torch.dot(*x.values()), exact, axes, {"n": n})
+
+
+EXERCISE = Exercise(
+    id="0",
+    title="a weighted average",
+    passed="The average and its gradients are right.",
+    hints=(
+        "`values * weights` multiplies place by place.",
+        "`.sum()` adds up all the places of a tensor. The weights add up to 1 already, so nothing is to be divided.",
+    ),
+    steps=(
+        Step("the average", look_at_average),
+        Step("one value", look_at_average, {"n": 1}),
+        Step("many values", look_at_average, {"n": 100}),
+        Step("float64", look_at_average, {"dtype": torch.float64}, (("in float32", {"dtype": torch.float32}),)),
+    ),
+    telling="the average",
+    misconceptions=MISCONCEPTIONS,
+)

@@ -1,0 +1,153 @@
+"""Exercise 4, the Transformer block: what the check looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+
+from helpers.checks.block_case import Case
+from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, Draw
+from helpers.checks.engine import Exercise, Step, simpler_cases
+from helpers.checks.gradients import seen_gradients
+from helpers.checks.mistakes_4 import MISCONCEPTIONS
+from helpers.checks.seen import Seen
+from helpers.checks.subject import Subject
+
+
+def look_at_output(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
+    """The output for random weights and inputs; `settings` are those of `Case`."""
+    what = "In float64, the output" if settings.get("dtype") == torch.float64 else "The output"
+    yield Case(subject, draw, **settings).seen(what)
+
+
+def look_at_default_eps(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Words that hardly vary show how large the number is that keeps the norm from dividing by 0."""
+    case = Case(subject, draw, options={"norm_first": True}, scale=3e-3)
+    yield case.seen("The output with the default norm_eps for words of tiny variance")
+
+
+def look_at_empty_rows(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """A text that is nothing but padding."""
+    case = Case(subject, draw, mask=PADDING)
+    assert case.mask is not None
+    case.mask[-1] = False
+    yield case.seen("The output where a word may attend to nothing,")
+
+
+def look_at_gradients(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
+    """The gradients of the input and of all weights."""
+    case = Case(subject, draw, **settings)
+    case.x.requires_grad_()
+    output = case.call()
+    yield case.seen("The output", output)
+    leaves: dict[str, torch.Tensor] = {"x": case.x, **case.fitted.parameters}
+    exact = {"x": case.x.detach().double(), **case.fitted.weights}
+
+    def torchs(leaves: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return case.expected(leaves, leaves["x"])
+
+    axes = {"x": ("b", "t", "k")}
+    yield from seen_gradients(subject, draw, output, leaves, torchs, exact, axes, case.sizes, case.words)
+
+
+def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """No dropout in eval mode, and with dropout=0 none in train mode either."""
+    case = Case(subject, draw, dropout=0.6)
+    first, second = case.call(), case.call()
+    told = {"the same twice": "Two calls with the same input differ in eval mode: dropout belongs to training only."}
+    facts = {"the same twice": bool(torch.equal(first, second))}
+    yield Seen("Eval mode", facts, lambda: dict.fromkeys(told, True), told=told)
+    yield case.seen("The output in eval mode with dropout=0.6", first)
+    case = Case(subject, draw, dropout=0.0)
+    case.layer.train()
+    yield case.seen("The output in train mode with dropout=0")
+
+
+def look_at_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Train mode is random; where dropout falls is left open."""
+    case = Case(subject, draw, dropout=0.7, b=4, t=8)
+    case.layer.train()
+    first, second = case.call(), case.call()
+    told = {"random": "Two calls with the same input give the same output although dropout=0.7: nothing is dropped."}
+    facts = {"random": not torch.equal(first, second)}
+    yield Seen("Dropout in train mode", facts, lambda: dict.fromkeys(told, True), told=told)
+
+
+def look_at_defaults(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Nothing said but the two sizes."""
+    yield Case(subject, draw, hidden=False, dropout=None).seen(
+        "The output of a block made with embed_dim and num_heads alone"
+    )
+
+
+def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """A block that has been used, with a mask and other sizes, keeps nothing of it."""
+    case = Case(subject, draw, mask=PADDING)
+    case.call()
+    case.x, case.mask, case.words = draw.normal(5, 9, case.sizes["k"]), None, ""
+    case.sizes = case.sizes | {"b": 5, "t": 9}
+    yield case.seen("The output of a block that was used before, with other sizes and a mask,")
+
+
+SIMPLER: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("without a mask", {"mask": None}),
+    ("without bias", {"bias": False}),
+    ("for one head, and wrong for several", {"h": 1, "m": 6}),
+    ("for a batch of one, and wrong for several", {"b": 1}),
+    ("in float32, but not in float64", {"dtype": torch.float32}),
+    ("for tensors that have no axis of size 1", {"ones": ""}),
+    ("for shorter inputs", {"long": False}),
+)
+_USUAL: dict[str, Any] = {
+    "mask": None, "bias": False, "h": None, "m": None, "b": None, "dtype": torch.float32, "ones": "", "long": False,
+}  # fmt: skip
+
+
+def _output(right: str, **settings: Any) -> Step:
+    return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER))
+
+
+EXERCISE = Exercise(
+    id="4",
+    title="the Transformer block",
+    passed="Attention, MLP, norms first and last, masks, gradients and dropout agree with torch's own layer.",
+    hints=(
+        "Draw the block as two halves of one shape: something is computed from x, and something is added to it. What "
+        "is computed in each half, and what exactly is added?",
+        "Say for each half, once for norm_first=False and once for True: what goes into the norm, and what goes around "
+        "it? Every argument of `__init__` should turn up in one of the parts.",
+    ),
+    steps=(
+        _output("norm last"),
+        _output("norm first", options={"norm_first": True}),
+        _output("GELU", options={"activation": "gelu"}),
+        _output("norm_eps", options={"norm_eps": 0.5}),
+        _output("norm_eps", options={"norm_eps": 0.5, "norm_first": True}),
+        Step("norm_eps", look_at_default_eps),
+        _output("bias", bias=True),
+        *(_output("masks", mask=mask) for mask in (PADDING, CAUSAL, PER_QUERY, PER_HEAD)),
+        _output("masks with norm first", mask=PADDING, options={"norm_first": True}),
+        _output("sizes of 1", ones="b t"),
+        _output("sizes of 1", ones="m"),
+        _output("sizes of 1", ones="h"),
+        _output("long inputs", long=True),
+        Step("the gradients", look_at_gradients),
+        Step("the gradients", look_at_gradients, {"bias": True, "mask": PER_QUERY, "options": {"norm_first": True}}),
+        Step("rows without any key", look_at_empty_rows),
+        Step("eval mode", look_at_eval),
+        Step("dropout", look_at_dropout),
+        Step("the defaults", look_at_defaults),
+        Step("using a block twice", look_twice),
+        _output(
+            "float64",
+            dtype=torch.float64,
+            mask=PER_QUERY,
+            bias=True,
+            options={"norm_first": True, "activation": "gelu"},
+        ),
+    ),
+    telling="norm first",
+    misconceptions=MISCONCEPTIONS,
+)

@@ -1,0 +1,39 @@
+"""Text that somebody typed into a demo: what a tokenizer can read of it, and what a picture can show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+MOST_PIECES = 24  # more rows than this are hard to read in a notebook, and slow to draw
+_LONGEST_LABEL = 24
+_MOST_LETTERS = 4000  # far more than 24 pieces need, and soon cut into pieces
+
+
+def one_line(text: str, tokenizer: PreTrainedTokenizerBase) -> tuple[str, str]:
+    """A text without line breaks and what no tokenizer reads, and a note when it is too long to draw.
+
+    Raises
+    ------
+    ValueError
+        Nothing is left.
+    """
+    line = " ".join(text.split()).encode("utf-8", "ignore").decode()  # half an emoji has no UTF-8 form
+    short = line[:_MOST_LETTERS]
+    length = len(tokenizer(short, truncation=True, max_length=MOST_PIECES + 1)["input_ids"])
+    if length <= tokenizer.num_special_tokens_to_add():
+        raise ValueError("There is nothing to read yet: type a sentence.")
+    cut = len(short) < len(line) or length > MOST_PIECES
+    return short, f"Only the first {MOST_PIECES} word pieces are read: more would not be legible." if cut else ""
+
+
+def legible(piece: str) -> str:
+    """A label that a picture can show: not too long, and each letter that its font lacks as a number of Unicode."""
+    from matplotlib.font_manager import findfont, get_font
+
+    if len(piece) > _LONGEST_LABEL:
+        piece = f"{piece[: _LONGEST_LABEL - 1]}…"
+    font = get_font(findfont("DejaVu Sans"))
+    return "".join(letter if font.get_char_index(ord(letter)) else f"U+{ord(letter):04X}" for letter in piece)
