@@ -4,8 +4,11 @@ PYTHON ?= $(or $(shell command -v .venv/bin/python || command -v python3 || comm
 SETUP = $(PYTHON) -E -S -m helpers.course.bootstrap
 COURSE = .venv/bin/python -m helpers.course
 JOBS ?= 2
-PYTEST = .venv/bin/python -m pytest --numprocesses $(JOBS) --dist loadfile \
-	--nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests solutions
+PYTEST = .venv/bin/python -m pytest --numprocesses $(JOBS)
+# One process a notebook: a kernel keeps what earlier cells defined.
+NBVAL = $(PYTEST) --dist loadfile --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg solutions
+# As the lessons were built: two kernels with two threads each are slower on two cores than with one.
+test test-all notebooks: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-all notebooks pins
@@ -20,12 +23,14 @@ lab: ## open the course in JupyterLab, on your own copies in work/ (ARGS=--no-br
 test: ## every test that needs no fresh environment and no browser
 	@$(SETUP) all
 	@$(COURSE) prefetch
-	@$(PYTEST) -m "not fresh and not browser" $(ARGS)
+	@$(NBVAL)
+	@$(PYTEST) --dist worksteal -m "not fresh and not browser" $(ARGS)
 
 test-all: ## every test
 	@$(SETUP) all
 	@$(COURSE) prefetch
-	@$(PYTEST) $(ARGS)
+	@$(NBVAL)
+	@$(PYTEST) --dist worksteal $(ARGS)
 
 notebooks: ## regenerate notebooks, layers.py and pictures from solutions/*.py
 	@$(SETUP) all

@@ -241,8 +241,16 @@ feedback_box("02, section 3")
 # | `tk` | keys, and as many values |
 # | `h` | heads |
 # | `d` | numbers in one head's vector |
+#
+# First the product alone, for one text and one head. **Predict first:** which shape has it?
+
+# %%
+queries, keys = torch.randn(3, 4), torch.randn(5, 4)  # three queries and five keys, four numbers each
+(queries @ keys.T).shape
 
 # %% [markdown]
+# A row for each query, a column for each key: all the scores at once.
+#
 # ### Exercise 2: scaled dot-product attention
 #
 # Fill in three blanks (`...`):

@@ -42,13 +42,13 @@ if importlib.util.find_spec("helpers") is None:  # on Colab: fetch the course's 
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
 
 import torch
-from helpers.layers import DotProductAttention
 from torch import nn
 
 from helpers import checks, media, plots
 from helpers.demos import heads, occlusion, one_average, parking
 from helpers.device import set_device
 from helpers.feedback import feedback_box
+from helpers.layers import DotProductAttention
 from helpers.pretrained import load_encoder, load_tokenizer
 from helpers.seeding import set_seed
 

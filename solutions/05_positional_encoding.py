@@ -41,13 +41,13 @@ if importlib.util.find_spec("helpers") is None:  # on Colab: fetch the course's 
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
 
 import torch
-from helpers.layers import SelfAttention, TransformerBlock
 from torch import nn
 
 from helpers import checks, media, plots
 from helpers.demos import positions
 from helpers.device import set_device
 from helpers.feedback import feedback_box
+from helpers.layers import SelfAttention, TransformerBlock
 from helpers.seeding import set_seed
 
 plots.use_course_style()

@@ -200,6 +200,12 @@ def test_the_picture_is_drawn_where_words_are_missing(vectors: WordVectors, quer
     draw(get_value_attention(vectors, query, keys))
 
 
+def test_a_very_long_word_stays_within_its_panel() -> None:
+    words = ["x" * 60, "y" * 60, "z"]
+    _, middle, right = draw(get_value_attention(WordVectors(words, np.eye(3)), words[0], words))
+    assert middle == right == ["x" * 17 + "…", "y" * 17 + "…", "z"]
+
+
 def test_of_many_keys_the_strongest_are_drawn_and_the_picture_says_so(vectors: WordVectors) -> None:
     words = vectors.random_words(300, seed=0)
     result = get_value_attention(vectors, "bank", words * 30)
@@ -241,7 +247,7 @@ def test_the_demo_redraws_when_a_box_changes_or_a_preset_is_chosen(vectors: Word
     assert shown.value != by_river
 
 
-@pytest.mark.parametrize("typed", ["", "   ", "flyy", "<script>alert(1)</script>", "河", "a" * 5000])
+@pytest.mark.parametrize("typed", ["", "   ", "flyy", "x<script>alert(1)</script>x", "河", "a" * 5000])
 def test_nothing_that_is_typed_breaks_the_demo(vectors: WordVectors, typed: str) -> None:
     demo = bank_demo(vectors)
     (query, keys), shown = _all(demo, widgets.Text)[:2], _all(demo, widgets.HTML)[0]

@@ -215,6 +215,7 @@ def test_training_learns_which_words_keep_company(sentences: list[list[str]], ru
     vectors = train_fasttext(sentences, dim=8, epochs=20, sampling=1, runs=runs)
     assert {word for word, _ in vectors.nearest_words("boat", 4)} == {"water", "fish", "shore", "wave"}
     assert {word for word, _ in vectors.nearest_words("loan", 4)} == {"coin", "price", "debt", "sale"}
+    assert dict(vectors.nearest_words("boat", 9))["loan"] < 0  # what all words share is gone
 
 
 @needs_fasttext

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from helpers.checks import self_attention_case
 from helpers.checks.block_parts import fit_block
 from helpers.checks.draw import Draw
-from helpers.checks.parts import Weights, remembered
+from helpers.checks.parts import remembered
 from helpers.checks.seen import Seen, same
 from helpers.checks.self_attention_case import MASK_WORDS, run_layer
 from helpers.checks.subject import Subject
@@ -68,7 +68,7 @@ class Case:
         while True:
             sizes = draw.sizes("b t h m more", 2, 8, ["h*m"]) | dict.fromkeys(ones.split(), 1) | fixed
             k = sizes["h"] * sizes["m"]
-            if k % 2 == 0 and k > 2:
+            if k % 2 == 0 and k > 2 and sizes["more"] % k:  # a width of 2 k or 3 k could be something else
                 break
         b, t, h = sizes["b"], 47 if long else sizes["t"], sizes["h"]
         wide = k + sizes["more"] if hidden else 2 * k
@@ -80,13 +80,14 @@ class Case:
         self.subject, self.draw = subject, draw
         self.layer = subject.make(k, h, **named).to(dtype)
         fitted, ways = fit_block(subject, draw, self.layer, self.sizes, bias, dtype)
-        self.x = draw.normal(b, t, k, dtype=dtype, scale=scale)
-        self.mask = None if mask is None else draw.mask(mask, b, h, t, t)
-        self.fitted = fitted
+        self.fitted, self.mask = fitted, None
         if ways:  # which layer is which shows only in what the block computes
+            self.x = draw.normal(2, 5, k, dtype=dtype)
             output = self.call()
             agree = (way for way in ways if same(output, self.expected(way), 3.0))
             fitted.weights = next(agree, fitted.weights)
+        self.x = draw.normal(b, t, k, dtype=dtype, scale=scale)
+        self.mask = None if mask is None else draw.mask(mask, b, h, t, t)
         self.fitted = remembered(subject, draw, str(sizes), self.layer, fitted)
         self.words = MASK_WORDS[mask] + "".join(f" with {name}={value!r}" for name, value in self.options.items())
         self.words += " with bias=True" if bias else ""

@@ -19,8 +19,8 @@ from helpers.checks.subject import Subject
 
 def look_at_scores(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """The scores; dividing by the root of d may as well be left to `forward`. Without the method, `forward` decides."""
-    layer = subject.make(0.0)
-    if not hasattr(layer, "calculate_score"):
+    calculate_score: Any = getattr(subject.make(0.0), "calculate_score", None)
+    if calculate_score is None:
         return
     sizes = draw.sizes("b·h tq tk d", 2, 8)
     n, tq, tk, d = sizes.values()
@@ -28,7 +28,7 @@ def look_at_scores(subject: Subject, draw: Draw) -> Iterator[Seen]:
     scores = queries.double() @ keys.double().transpose(1, 2)
     yield Seen(
         "What `calculate_score` gives",
-        subject.tensor(layer.calculate_score, queries, keys, name="calculate_score"),
+        subject.tensor(calculate_score, queries, keys, name="calculate_score"),
         lambda: scores / d**0.5,
         ("b·h", "tq", "tk"),
         sizes,
@@ -106,7 +106,7 @@ def look_at_check_tensor(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 def look_at_empty_rows(subject: Subject, draw: Draw, mask: str = PADDING) -> Iterator[Seen]:
     """A query that may attend to nothing gives zeros, and no NaN in any gradient."""
-    tensors, where, sizes = draw_case(draw, mask)
+    tensors, where, sizes = draw_case(draw, mask, dtype=torch.float64)
     assert where is not None
     where[(-1, 0, -1) if mask == PER_HEAD else -1] = False
     yield from _with_gradients(subject, draw, tensors, where, sizes, " where a query may attend to nothing")
@@ -114,7 +114,7 @@ def look_at_empty_rows(subject: Subject, draw: Draw, mask: str = PADDING) -> Ite
 
 def look_at_gradients(subject: Subject, draw: Draw, mask: str | None = None) -> Iterator[Seen]:
     """The gradients of queries, keys and values."""
-    tensors, where, sizes = draw_case(draw, mask)
+    tensors, where, sizes = draw_case(draw, mask, dtype=torch.float64)
     yield from _with_gradients(subject, draw, tensors, where, sizes, MASK_WORDS[mask])
 
 
@@ -223,6 +223,7 @@ EXERCISE = Exercise(
         Step("masks", look_at_weights, {"mask": PADDING}),
         *(_output("masks", mask=mask) for mask in (PADDING, CAUSAL, PER_QUERY, PER_HEAD, SHARED)),
         Step("large numbers", look_at_check_tensor),
+        _output("float64", dtype=torch.float64, mask=PER_QUERY),
         Step("the gradients", look_at_gradients),
         Step("the gradients", look_at_gradients, {"mask": PER_QUERY}),
         Step("rows without any key", look_at_empty_rows),
@@ -230,7 +231,6 @@ EXERCISE = Exercise(
         Step("eval mode", look_at_eval),
         Step("dropout", look_at_dropout),
         Step("using a layer twice", look_twice),
-        _output("float64", dtype=torch.float64, mask=PER_QUERY),
     ),
     telling="several heads",
     misconceptions=MISCONCEPTIONS,

@@ -53,7 +53,7 @@ def look_at_error(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 def look_at_empty_rows(subject: Subject, draw: Draw, mask: str) -> Iterator[Seen]:
     """Where a word may attend to nothing, only unify_heads' bias is left, and no gradient is NaN."""
-    case = Case(subject, draw, mask=mask)
+    case = Case(subject, draw, mask=mask, dtype=torch.float64)
     assert case.mask is not None
     case.mask[-1 if mask == PADDING else (-1, 0, -1)] = False
     yield from _with_gradients(case, " where a word may attend to nothing,")
@@ -61,7 +61,7 @@ def look_at_empty_rows(subject: Subject, draw: Draw, mask: str) -> Iterator[Seen
 
 def look_at_gradients(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """The gradients of the input, the context and all weights."""
-    yield from _with_gradients(Case(subject, draw, **settings), "")
+    yield from _with_gradients(Case(subject, draw, dtype=torch.float64, **settings), "")
 
 
 def _with_gradients(case: Case, when: str) -> Iterator[Seen]:
@@ -165,6 +165,7 @@ EXERCISE = Exercise(
         _output("sizes of 1", ones="b t"),
         _output("sizes of 1", ones="m tk", context=True),
         _output("long inputs", long=True, context=True),
+        _output("float64", dtype=torch.float64, mask=PER_QUERY, bias=True, context=True),
         Step("the gradients", look_at_gradients),
         Step("the gradients", look_at_gradients, {"bias": True, "mask": PER_QUERY, "context": True}),
         Step("rows without any key", look_at_empty_rows, {"mask": PADDING}),
@@ -173,7 +174,6 @@ EXERCISE = Exercise(
         Step("dropout", look_at_dropout),
         Step("the default of 8 heads", look_at_defaults),
         Step("using a layer twice", look_twice),
-        _output("float64", dtype=torch.float64, mask=PER_QUERY, bias=True, context=True),
     ),
     telling="several heads",
     misconceptions=MISCONCEPTIONS,

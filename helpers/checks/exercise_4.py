@@ -38,7 +38,7 @@ def look_at_empty_rows(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 def look_at_gradients(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """The gradients of the input and of all weights."""
-    case = Case(subject, draw, **settings)
+    case = Case(subject, draw, dtype=torch.float64, **settings)
     case.x.requires_grad_()
     output = case.call()
     yield case.seen("The output", output)
@@ -133,13 +133,6 @@ EXERCISE = Exercise(
         _output("sizes of 1", ones="m"),
         _output("sizes of 1", ones="h"),
         _output("long inputs", long=True),
-        Step("the gradients", look_at_gradients),
-        Step("the gradients", look_at_gradients, {"bias": True, "mask": PER_QUERY, "options": {"norm_first": True}}),
-        Step("rows without any key", look_at_empty_rows),
-        Step("eval mode", look_at_eval),
-        Step("dropout", look_at_dropout),
-        Step("the defaults", look_at_defaults),
-        Step("using a block twice", look_twice),
         _output(
             "float64",
             dtype=torch.float64,
@@ -147,6 +140,13 @@ EXERCISE = Exercise(
             bias=True,
             options={"norm_first": True, "activation": "gelu"},
         ),
+        Step("the gradients", look_at_gradients),
+        Step("the gradients", look_at_gradients, {"bias": True, "mask": PER_QUERY, "options": {"norm_first": True}}),
+        Step("rows without any key", look_at_empty_rows),
+        Step("eval mode", look_at_eval),
+        Step("dropout", look_at_dropout),
+        Step("the defaults", look_at_defaults),
+        Step("using a block twice", look_twice),
     ),
     telling="norm first",
     misconceptions=MISCONCEPTIONS,

@@ -98,7 +98,7 @@ def fit_linear(
         weight, bias = _read_off(subject, layer, name, wanted.inputs, dtype)
         _compare(name, (wanted.inputs, weight.shape[0], bool(bias.abs().max() > 1e-6)), wanted)
     fitted.weights[f"{name}.weight"] = weight.double()
-    if not plain or layer.bias is not None:
+    if layer.bias is not None if plain else bool(bias.any()):
         fitted.weights[f"{name}.bias"] = bias.double()
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from helpers.checks.attention_by_hand import torch_attention
 from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, Draw
-from helpers.checks.parts import Fitted, Wanted, Weights, fit_linear, part, remembered
+from helpers.checks.parts import Fitted, Wanted, fit_linear, part, remembered
 from helpers.checks.seen import Seen
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble

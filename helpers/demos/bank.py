@@ -180,7 +180,7 @@ def _bare(word: str) -> str:
 def _about_unknown(word_vectors: WordVectors, unknown: Sequence[str]) -> list[str]:
     different = list(dict.fromkeys(unknown))
     messages = []
-    for word in different:
+    for word in different[:_MOST_NAMED]:
         try:
             word_vectors[word]
         except UnknownWord as error:
