@@ -157,8 +157,9 @@ feedback_box("00, section 2")
 # |---|---|---|---|
 # | 0. Start here | a weighted average | 10 | 10 |
 # | [2. Queries, keys, values](02_queries_keys_values.ipynb) | scaled dot-product attention | 65 | 45 |
-# | [3. Many heads](03_many_heads.ipynb) | self-attention with several heads | 60 | 45 |
+# | [3. Many heads](03_many_heads.ipynb) | self-attention with many heads | 75 | 60 |
 # | [4. The Transformer block](04_transformer_block.ipynb) | a block as in BERT and GPT | 60 | 45 |
+# | [5. Where is each word?](05_positional_encoding.ipynb) | positional encoding | 70 | 60 |
 #
 # Each lesson can be opened on its own: what earlier lessons built is imported. Sections that say *optional* can wait.
 

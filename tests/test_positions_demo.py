@@ -103,8 +103,8 @@ def test_dot_products_of_positions_depend_on_their_distance_alone(encoding: torc
     similarity = encoding @ encoding.T
     for distance in range(64):
         diagonal = similarity.diagonal(distance)
-        # Sums of 32 products up to 1, in 32 bits
-        assert diagonal.max() - diagonal.min() < 1e-5
+        # Sums up to 16, of 32 products, in 32 bits: some 5e-6 apart
+        assert diagonal.max() - diagonal.min() < 5e-5
     assert similarity[0].argmax() == 0
 
 

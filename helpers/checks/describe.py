@@ -42,8 +42,9 @@ def clues(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> list[str]:
     found = []
     if seen.clue is not None and seen.clue(got):
         found.append(seen.clue(got))
-    if seen.shares and not _close_everywhere(got.sum(-1), expected.sum(-1)):
-        found.append(f"The rows do not sum to 1: the first one sums to {number(got.flatten(0, -2)[0].sum())}")
+    sums = got.sum(-1).flatten()
+    if seen.shares and bool(((sums - 1).abs() > 1e-3).any()):
+        found.append(f"The rows do not sum to 1: one of them sums to {number(sums[(sums - 1).abs().argmax()])}")
     if not got.any():
         found.append("Every number is 0")
         return found
@@ -68,10 +69,10 @@ def values_sentence(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> st
     """Return what was expected and what came, at the place where they differ most."""
     a, b = got.detach().double().cpu(), expected.detach().double().cpu()
     if a.dim() == 0:
-        return f"expected {number(b)}, got {number(a)}."
+        return f"{_expected_and_got(b, a)}."
     distance = (a - b).abs().nan_to_num(nan=float("inf"))
     where = (distance == distance.max()).nonzero()[0].tolist()
-    return f"expected {number(b[tuple(where)])}, got {number(a[tuple(where)])} at {place(seen, where)}."
+    return f"{_expected_and_got(b[tuple(where)], a[tuple(where)])} at {place(seen, where)}."
 
 
 def place(seen: Seen, index: Sequence[int]) -> str:
@@ -96,6 +97,15 @@ def _unfolded(seen: Seen, axis: str) -> list[str]:
 def number(value: torch.Tensor | float) -> str:
     """Return a number with three digits that matter."""
     return f"{float(value):.3g}"
+
+
+def _expected_and_got(expected: torch.Tensor, got: torch.Tensor) -> str:
+    """Return both numbers, with as many digits as it takes to see that they differ."""
+    for digits in range(3, 10):
+        one, other = f"{float(expected):.{digits}g}", f"{float(got):.{digits}g}"
+        if one != other:
+            break
+    return f"expected {one}, got {other}"
 
 
 def _close_everywhere(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -49,17 +49,20 @@ def diagnose(exercise: Exercise, subject: Subject, seed: int, report: Report) ->
 def _matching(exercise: Exercise, subject: Subject, seed: int, report: Report) -> Misconception | None:
     """Find a misconception that gives, on the very same inputs, what the answer gave up to its first mistake.
 
-    Several can: where there is one head only, for instance. Then the one is taken that gives the same in the earlier
-    steps and in the exercise's `telling` one too, or in most of these.
+    Numbers are good evidence. Facts and errors are less: there the misconception must give the same in all earlier
+    steps, too. Where several do, as with numbers if there is one head only, the one is taken that gives the same in
+    most other steps, the exercise's `telling` one included.
     """
-    here = [
-        m for m in exercise.misconceptions if _gives(m, exercise.steps[report.at], subject, seed, report.trails[-1])
-    ]
+    import torch
+
+    here = [m for m in exercise.misconceptions if _gives(m, exercise.steps[report.at], subject, seed, report.trails[-1])]
+    earlier = list(zip(exercise.steps, report.trails[:-1], strict=False))
+    if not isinstance(getattr(report.problem, "got", None), torch.Tensor):
+        here = [m for m in here if all(_gives(m, step, subject, seed, trail) for step, trail in earlier)]
     if len(here) < 2:
         return here[0] if here else None
-    tests = list(zip(exercise.steps, report.trails[:-1], strict=False))
     telling = next(step for step in exercise.steps if step.right == exercise.telling)
-    tests.append((telling, _trail(telling, subject, seed)))
+    tests = [*earlier, (telling, _trail(telling, subject, seed))]
     return max(here, key=lambda m: sum(_gives(m, step, subject, seed, trail) for step, trail in tests))
 
 
@@ -98,7 +101,7 @@ def _difference(step: Step, subject: Subject, seed: int, index: int, seen: Seen)
     expected = seen.expected()
     if isinstance(expected, dict):
         told = [text for name, text in seen.told.items() if seen.got.get(name) != expected[name]]
-        return f"{seen.what} is not right. {told[0]}" if told else f"{seen.what} is not right.", ""
+        return f"{_not_right(seen)} {told[0]}" if told else _not_right(seen), ""
     if not isinstance(seen.got, torch.Tensor):
         return _unreached(seen), ""
     got = seen.got.detach()
@@ -114,7 +117,12 @@ def _difference(step: Step, subject: Subject, seed: int, index: int, seen: Seen)
     if seen.what.startswith("The gradient") and not got.any():
         return _unreached(seen), detail
     found = [*_in_other_cases(step, subject, seed, index, seen), *clues(seen, got, expected)]
-    return ". ".join([f"{seen.what} is not right", *found[:2]]) + ".", detail
+    return " ".join([_not_right(seen), *(f"{clue}." for clue in found[:2])]), detail
+
+
+def _not_right(seen: Seen) -> str:
+    what = seen.what.rstrip(",")
+    return f"Not right yet: {what[:1].lower() if what[1:2].islower() else what[:1]}{what[1:]}."
 
 
 def _unreached(seen: Seen) -> str:

@@ -45,7 +45,7 @@ def look_at_weights(subject: Subject, draw: Draw, mask: str | None = None) -> It
     where = None if mask is None else draw.mask(mask, b, 1, tq, tk)
     layer = subject.make(0.0)
     yield Seen(
-        "The weights of one head (the output for values that are the identity)" + MASK_WORDS[mask],
+        "The weight matrix of one head (the output for values that are the identity)" + MASK_WORDS[mask],
         subject.tensor(layer, queries, keys, values, *([] if where is None else [where])),
         lambda: expected_output(queries, keys, values, where),
         ("b", "tq", "tk"),
@@ -90,18 +90,18 @@ def look_at_check_tensor(subject: Subject, draw: Draw) -> Iterator[Seen]:
     yield Seen(
         "The output for the check tensor", output, lambda: torch.tensor([CHECK_ANSWER]), ("b", "tq", "h·d"), sizes
     )
-    # A score so large that only minus infinity, or something near it, hides it.
+    # Scores so far from 0 that only minus infinity, or something near it, hides one.
     mask = torch.tensor([True, False, True])[None, None, None]
-    output = subject.tensor(subject.make(0.0), queries, keys, values, mask)
-    what = "The output for the check tensor with its second key masked"
-    yield Seen(
-        what,
-        output,
-        lambda: expected_output(queries, keys, values, mask),
-        ("b", "tq", "h·d"),
-        sizes,
-        clue=lambda got: "The number that hides a score must win over every score, however large",
-    )
+    for sign, words in ((1, ""), (-1, " times -1")):
+        some = sign * queries
+        yield Seen(
+            f"The output for the check tensor{words} with its second key masked",
+            subject.tensor(subject.make(0.0), some, keys, values, mask),
+            lambda some=some: expected_output(some, keys, values, mask),  # type: ignore[misc]
+            ("b", "tq", "h·d"),
+            sizes,
+            clue=lambda got: "The number that hides a score must win over every score, however large or small",
+        )
 
 
 def look_at_empty_rows(subject: Subject, draw: Draw, mask: str = PADDING) -> Iterator[Seen]:

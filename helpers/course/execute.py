@@ -55,6 +55,7 @@ def execute(lesson: Lesson, notebook: NotebookNode) -> None:
             kernel_name="python3",
             resources={"metadata": {"path": folder}},
             record_timing=False,
+            store_widget_state=False,
             timeout=900,
         )
         try:

@@ -36,14 +36,16 @@ CARD = """\
 
 ## Trained on what
 
-The Brown corpus (Francis & Kučera 1964, American English printed in 1961), as NLTK distributes it: the {texts} texts
-of the categories {categories}; {tokens:,} words. The text is lower-cased and cut into runs of letters, without
-figures, punctuation and possessive 's. A word that occurs fewer than {min_count} times has no vector.
+The Brown corpus (Francis & Kučera 1964, American English printed in 1961), as NLTK distributes it: {texts} texts,
+{tokens:,} words, which are all of the categories {categories}.
+
+The text is lower-cased and cut into runs of letters, without figures, punctuation and possessive 's. A word that
+occurs fewer than {min_count} times has no vector.
 
 ## How
 
-fastText {fasttext} trains skip-gram vectors with negative sampling, without parts of words (which makes it word2vec's
-method), on one thread: {settings}.
+fastText {fasttext} trains skip-gram vectors with negative sampling, without parts of words (which makes it
+word2vec's method), on one thread: `{settings}`.
 
 It is trained {runs} times from different starting vectors. Each result has its mean subtracted; laid side by side,
 they are reduced to their {dim} principal components, which keeps what the runs agree on. Each vector is scaled to
@@ -64,10 +66,10 @@ The Brown corpus is for non-commercial use, and so is what is made from it: thes
 ## What they are bad at
 
 The corpus is small: a word that occurs five times has a vector that is mostly chance, and even a frequent word's
-neighbours hold odd ones. One word has one vector, whatever it means: `bank` is here mostly a place for money, because
-these texts write of few river banks. Nothing newer than 1961 is in it, and what these texts say of men, women
-and peoples is what was printed then: expect their prejudices in the neighbours. They are for learning how
-attention works, and for nothing else.
+neighbours hold odd ones. One word has one vector, whatever it means: `bank` is a place for money in about three of
+four of these sentences and the side of a river in the rest, and its neighbours are those of money. Nothing newer than
+1961 is in it, and what these texts say of men, women and peoples is what was printed then: expect their prejudices in
+the neighbours. They are for learning how attention works, and for nothing else.
 """
 
 
@@ -107,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     args.output.mkdir(parents=True, exist_ok=True)
     file, card = args.output / SHIPPED.name, args.output / SHIPPED.with_suffix(".md").name
     save_word_vectors(word_vectors, file)
-    text = CARD.format(
+    card_text = CARD.format(
         vocabulary=len(word_vectors),
         sha256=digest(file),
         texts=len(texts),
@@ -117,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
         settings=", ".join(f"{name}={value}" for name, value in settings.items()),
         **{name: settings[name] for name in ("dim", "runs", "min_count")},
     )
-    card.write_text(text, "utf-8")
+    card.write_text(card_text, "utf-8")
     print(f"{len(word_vectors):,} words written to {file}, the card to {card}: {time.perf_counter() - started:.0f} s")
     return 0
 

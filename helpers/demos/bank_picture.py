@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _MOST_BARS = 20
 _MOST_LETTERS = 18  # of a word beside its bar
 _PANEL = 3.7  # inches; the first 1.5 are for the words
-_WORDS = 0.8
+_WORDS = 1.5
 _FAINT = 0.1  # when no weight is larger than this, the axis follows the weights
 
 

@@ -148,9 +148,10 @@ def draw_agreement(results: Sequence[Occlusion]) -> Figure:
 def describe_occlusion(result: Occlusion) -> str:
     """The same in a sentence or two, for readers who cannot see the picture."""
     attention = result.attention.mean((0, 1))
+    farthest, most = (legible(result.words[kind.argmax()]) for kind in (result.moved, attention))
     return (
-        f"Without “{legible(result.words[result.moved.argmax()])}” the sentence moves farthest ({result.moved.max():.2f}); "
-        f"“{legible(result.words[attention.argmax()])}” gets most attention ({attention.max():.2f}). "
+        f"Without “{farthest}” the sentence moves farthest ({result.moved.max():.2f}); "
+        f"“{most}” gets most attention ({attention.max():.2f}). "
         f"Rank correlation of the two: {result.mean_agreement():.2f}."
     )
 
