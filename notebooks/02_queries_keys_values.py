@@ -213,7 +213,6 @@ bank.bank_demo(word_vectors)
 # %% tags=["form"]
 feedback_box("02, section 3")
 
-
 # %% [markdown]
 # ## 4. Write it yourself (15 minutes)
 #
@@ -231,8 +230,17 @@ feedback_box("02, section 3")
 # | `tk` | keys, and as many values |
 # | `h` | heads |
 # | `d` | numbers in one head's vector |
+#
+# First the product alone, for one text and one head. **Predict first:** which shape has it?
+
+# %%
+queries, keys = torch.randn(3, 4), torch.randn(5, 4)  # three queries and five keys, four numbers each
+(queries @ keys.T).shape
+
 
 # %% [markdown]
+# A row for each query, a column for each key: all the scores at once.
+#
 # ### Exercise 2: scaled dot-product attention
 #
 # Fill in three blanks (`...`):

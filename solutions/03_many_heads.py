@@ -56,6 +56,10 @@ plots.use_course_style()
 set_seed(2021)
 DEVICE = set_device()
 
+# %% tags=["parameters"]
+DATA = os.environ.get("COURSE_DATA", "sample")  # section 5 opens a small encoder, with "full" BERT-base
+MODEL = "google-bert/bert-base-uncased" if DATA == "full" else None
+
 # %% [markdown]
 # The video tells the story of sections 1 to 3, if you would rather listen first.
 
@@ -172,15 +176,14 @@ feedback_box("03, section 2")
 # %% [markdown]
 # ## 3. Write it yourself (20 minutes)
 #
-# All of it in one formula (Vaswani et al. 2017), with your `DotProductAttention` from lesson 2 inside:
+# In one formula (Vaswani et al. 2017), with your `DotProductAttention` inside:
 #
 # $$\text{head}_i = \text{Attention}(XW_q^i,\; CW_k^i,\; CW_v^i) \qquad \text{output} = [\text{head}_1, \dots, \text{head}_h]\,W_o$$
 #
 # $X$ is the text that looks. $C$ is the **context**, the text that is looked at. In **self-attention** the two are the same; they differ
 # in lesson 6, where a translation looks at its source.
 #
-# The heads' answers lie side by side, each in a corner of its own. The last matrix, $W_o$, lets them talk to each other: it
-# **unifies the heads**.
+# The last matrix, $W_o$, lets the heads' answers, which lie side by side, talk to each other: it **unifies the heads**.
 #
 # | letter | what it counts |
 # |---|---|
@@ -190,6 +193,12 @@ feedback_box("03, section 2")
 # | `k` | numbers in a word's vector (`embed_dim`) |
 # | `h` | heads |
 # | `d` | numbers in one head's vector: usually `k / h` |
+#
+# **Predict first:** which shape comes out here?
+
+# %%
+x = torch.randn(1, 5, 12)  # (b, t, k)
+nn.Linear(12, 3 * 4)(x).view(1, 5, 3, 4).shape
 
 # %% [markdown]
 # ### Exercise 3: self-attention with many heads
@@ -398,13 +407,13 @@ feedback_box("03, section 4")
 #
 # Nobody sets the matrices of a real model by hand. So what did they become? We open one that has read a great deal of English:
 # all-MiniLM-L6-v2, a small relative of BERT. It was taught by imitating a larger model, then tuned to say which sentences mean
-# the same (lesson 8 tells more).
+# the same (lesson 8 tells more). The heads that are named below are its own; BERT-base (`DATA = "full"`) has others.
 #
 # A **tokenizer** cuts the text into pieces, and puts `[CLS]` in front and `[SEP]` behind.
 
 # %%
-tokenizer = load_tokenizer()
-encoder = load_encoder(attentions=True)
+tokenizer = load_tokenizer(MODEL)
+encoder = load_encoder(MODEL, attentions=True)
 
 sentence = "The waiter brought the soup, but it was cold."
 maps = heads.read_sentence(sentence, tokenizer, encoder)

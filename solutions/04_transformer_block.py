@@ -41,13 +41,13 @@ if importlib.util.find_spec("helpers") is None:  # on Colab: fetch the course's 
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
 
 import torch
-from helpers.layers import DotProductAttention, SelfAttention
 from torch import nn
 
 from helpers import checks, media, plots
 from helpers.demos import averaging, depth, diagram, influence, norm_order, norms, speed
 from helpers.device import set_device
 from helpers.feedback import feedback_box
+from helpers.layers import DotProductAttention, SelfAttention
 from helpers.seeding import set_seed
 
 plots.use_course_style()
@@ -166,7 +166,7 @@ steps = {
 depth.draw_first_layer(steps)
 
 # %% [markdown]
-# Read the axis: each mark on it is a power of ten. After 24 plain layers nothing is left, and the first layer cannot learn.
+# Read the axis: each line across the picture is a factor of 100. After 24 plain layers nothing is left, and the first layer cannot learn.
 #
 # Why? Going down through a plain layer multiplies the gradient by the layer's slope, $f'(x)$. These slopes are small at the start, and
 # a product of 24 small numbers is tiny. With the sum, the slope of one step is
@@ -243,11 +243,11 @@ for word, largest in zip(four_words, change.tolist(), strict=True):
 # Nothing: not for this word, because its pattern is the same, and not for the others, because each word is normed by itself. Neither the rest of
 # the text nor the rest of the batch matters. That is why padding does no harm here.
 #
-# Now the three kinds of stack together: 24 layers, weights twice as large. The norm comes after each sum.
+# Now the three kinds of stack together: 24 layers, and weights three times as large as torch's. The norm comes after each sum.
 
 # %%
 steps["residual, then norm"] = lambda layer, x: nn.functional.layer_norm(x + layer(x), x.shape[-1:])
-depth.draw_by_layer(steps, depth=24, weight_scale=2.0)
+depth.draw_by_layer(steps, depth=24, weight_scale=3.0)
 
 # %% [markdown]
 # **Predict first:** one of the three lines will hardly move, whatever you do below. Which? And can you find starting weights with which the *plain*
@@ -280,8 +280,8 @@ diagram.draw_block()
 # Fill in four blanks (`...`):
 #
 # 1. `self.mlp`: a linear layer from `embed_dim` to `hidden_dim`, the activation, a linear layer back;
-# 2. and 3. norm last: attention, add, `norm_1`; then MLP, add, `norm_2`;
-# 4. norm first: the line for attention is written; add the one for the MLP.
+# 2. norm first: the line for attention is written; add the one for the MLP, with `norm_2`;
+# 3. and 4. norm last: attention, add, `norm_1`; then MLP, add, `norm_2`.
 #
 # Written for you: `SelfAttention` from lesson 3, which takes the mask. `self.dropout` goes around what attention and MLP *return*, before it is added,
 # as in the line that is there. Shapes: `x` is (b, t, k) and stays so.
@@ -419,7 +419,7 @@ for axis, norm_first in zip(axes[0], (False, True), strict=True):
     ours, theirs = block(x, mask), as_torch_layer(block)(x, src_key_padding_mask=padding)
     axis.plot(theirs.detach().flatten(), ours.detach().flatten(), ".")
     axis.set(title=f"norm_first={norm_first}: all on one line", xlabel="torch's numbers", ylabel="your numbers")
-    print(f"norm_first={norm_first!s:>5}: equal to 0.000001: {torch.allclose(ours, theirs, atol=1e-6)}")
+    print(f"norm_first={norm_first!s:>5}: equal to within 0.000001: {torch.allclose(ours, theirs, atol=1e-6)}")
 figure
 
 # %% [markdown]
@@ -443,12 +443,11 @@ feedback_box("04, section 4")
 # %% [markdown]
 # ## 5. Why it replaced recurrence (10 minutes)
 #
-# Before the Transformer, texts were read by recurrent layers, such as the **GRU** (gated recurrent unit; Cho et al. 2014). It reads word by word and keeps a state: the state after word 100
-# needs the state after word 99, which needs the state after word 98. However large your computer, the steps wait in line.
+# Before the Transformer, texts were read by recurrent layers, such as the **GRU** (Cho et al. 2014). It reads word by word and keeps a state.
+# The state after word 100 needs the state after word 99, and so on: the steps wait in line, however large your computer.
+# In a block no word waits for another: all go through one large matrix product together.
 #
-# In a block no word waits for another: all words go through one large matrix product together.
-#
-# What does it cost? For one text of $t$ words and width $k$, counting multiplications in matrix products:
+# The cost, for one text of $t$ words and width $k$, in multiplications of matrix products:
 #
 # | | multiplications | steps that wait for each other |
 # |---|---|---|
@@ -502,8 +501,8 @@ feedback_box("04, section 5")
 
 
 # %%
-def starting_blocks(depth: int, norm_first: bool) -> nn.ModuleList:
-    blocks = nn.ModuleList(TransformerBlock(32, 4, dropout=0.0, norm_first=norm_first) for _ in range(depth))
+def starting_blocks(number: int, norm_first: bool) -> nn.ModuleList:
+    blocks = nn.ModuleList(TransformerBlock(32, 4, dropout=0.0, norm_first=norm_first) for _ in range(number))
     for parameter in blocks.parameters():
         if parameter.ndim > 1:  # matrices; biases and norms stay as they are
             nn.init.xavier_uniform_(parameter)
@@ -514,7 +513,7 @@ norm_order.draw_last_block(starting_blocks)
 
 # %% [markdown]
 # With the norm last, the deeper the stack, the harder the first step pulls at its last block. With the norm first it is the other way round: many blocks share the pull. Xiong et al. (2020)
-# found this, and concluded that norm last needs a **warm-up**: a learning rate that starts near zero and grows.
+# found this, and explain by it why norm last needs a **warm-up**: a learning rate that starts near zero and grows.
 #
 # A trial: six blocks learn to count. For each word of a random text, how often does the same word occur elsewhere in it?
 #
@@ -561,9 +560,9 @@ parameters.pop("dropout")  # it learns nothing
 
 plots.bars(
     list(parameters),
-    list(parameters.values()),
+    [count / 1000 for count in parameters.values()],
     title="Two thirds of the block are MLP",
-    xlabel="learned numbers",
+    xlabel="learned numbers, in thousands",
     value_format=",.0f",
 )
 

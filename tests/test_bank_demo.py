@@ -203,7 +203,7 @@ def test_the_picture_is_drawn_where_words_are_missing(vectors: WordVectors, quer
 def test_a_very_long_word_stays_within_its_panel() -> None:
     words = ["pneumonoultramicroscopicsilicovolcanoconiosis", "floccinaucinihilipilification", "z"]
     _, middle, right = draw(get_value_attention(WordVectors(words, np.eye(3)), words[0], words))
-    assert middle == right == ["pneumonoultramicr…", "floccinaucinihili…", "z"]
+    assert middle == right == ["pneumonoultramic…", "floccinaucinihil…", "z"]
 
 
 def test_of_many_keys_the_strongest_are_drawn_and_the_picture_says_so(vectors: WordVectors) -> None:

@@ -55,7 +55,9 @@ def _matching(exercise: Exercise, subject: Subject, seed: int, report: Report) -
     """
     import torch
 
-    here = [m for m in exercise.misconceptions if _gives(m, exercise.steps[report.at], subject, seed, report.trails[-1])]
+    here = [
+        m for m in exercise.misconceptions if _gives(m, exercise.steps[report.at], subject, seed, report.trails[-1])
+    ]
     earlier = list(zip(exercise.steps, report.trails[:-1], strict=False))
     if not isinstance(getattr(report.problem, "got", None), torch.Tensor):
         here = [m for m in here if all(_gives(m, step, subject, seed, trail) for step, trail in earlier)]
@@ -87,9 +89,9 @@ def _gives(misconception: Misconception, step: Step, subject: Subject, seed: int
             return isinstance(came, Trouble) and came.key == trouble.key
         except Exception:  # what it gave has a shape that the step cannot look at
             return False
-        if seen is None or isinstance(came, Trouble) or not same(came.got, seen.got, SLACK):
+        if seen is None or isinstance(came, Trouble):
             return False
-        if came is trail[-1] and not came.right and same(seen.got, came.expected()):
+        if came.right != came.accepts(seen.got) or not (came.right or same(came.got, seen.got, SLACK)):
             return False
     return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -57,16 +58,19 @@ class Seen:
     clue: Callable[[torch.Tensor], str] | None = None
     alone: Callable[[], torch.Tensor] | None = None
 
-    @property
+    def __post_init__(self) -> None:
+        self.expected = functools.cache(self.expected)
+
+    @functools.cached_property
     def right(self) -> bool:
         """Whether what came is what should have come."""
-        if self.dtype is not None and getattr(self.got, "dtype", None) != self.dtype:
-            return False
-        return same(self.got, self.expected()) or any(same(self.got, other) for other in self.also_right())
+        return self.accepts(self.got)
 
-    def also_right(self) -> list[torch.Tensor]:
-        """Return the further tensors that count as right."""
-        return [] if self.also is None else self.also()
+    def accepts(self, got: Any) -> bool:
+        """Whether `got` is what should have come."""
+        if self.dtype is not None and getattr(got, "dtype", None) != self.dtype:
+            return False
+        return same(got, self.expected()) or any(same(got, other) for other in (self.also() if self.also else []))
 
 
 def same(one: Any, other: Any, slack: float = 1.0) -> bool:

@@ -45,17 +45,21 @@ def draw_answers(values: torch.Tensor, answers: torch.Tensor, words: Sequence[st
     axis.tripcolor(between, facecolors=[0.0] * len(between.triangles), cmap="Greys", vmin=-0.15, vmax=1)
     axis.plot(*answers.detach().double().numpy().T, ".", color=plots.VERMILION, markersize=4, label="answers")
     axis.plot(x, y, "o", color=plots.BLUE, markersize=9, label="the words' values")
+    middle = (x.mean(), y.mean())
     for word, point in zip(words, zip(x, y, strict=True), strict=True):
+        right, above = point[0] >= middle[0], point[1] >= middle[1]  # names stand outside, where no answer can be
         axis.annotate(
             word,
             point,
-            xytext=(9, 7),
+            xytext=(9 if right else -9, 5 if above else -5),
             textcoords="offset points",
+            ha="left" if right else "right",
+            va="bottom" if above else "top",
             fontweight="bold",
             color=plots.BLUE,
             parse_math=False,
         )
-    axis.margins(0.14)
+    axis.margins(0.16)
     axis.set(title="No answer leaves the area between the words", xlabel="first number", ylabel="second number")
     axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure

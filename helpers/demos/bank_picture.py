@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from helpers.demos.bank import ValueAttention
 
 _MOST_BARS = 20
-_MOST_LETTERS = 18  # of a word beside its bar
+_MOST_LETTERS = 17  # of a word beside its bar
+_MOST_LETTERS_ABOVE = 14  # of a word in a title
 _PANEL = 3.7  # inches; the first 1.5 are for the words
 _WORDS = 1.5
 _FAINT = 0.1  # when no weight is larger than this, the axis follows the weights
@@ -37,7 +38,7 @@ def draw_value_attention(result: ValueAttention) -> Figure:
         ax.set_position((number / 3 + _WORDS / (3 * _PANEL), 0.75 / height, *room))
     left, middle, right = axes[0]
     typed = {result.query, *result.words}
-    name = f"“{_short(result.query)}”" if result.query_neighbours else "the query"
+    name = f"“{_short(result.query, _MOST_LETTERS_ABOVE)}”" if result.query_neighbours else "the query"
     _draw_neighbours(left, result.query_neighbours, f"Nearest to {name}", rows, typed, plots.BLUE)
     _draw_weights(middle, keys, weights, len(set(result.words)), rows)
     _draw_neighbours(right, result.value_neighbours, "Nearest to the value", rows, typed, plots.GREEN)
@@ -77,7 +78,7 @@ def _draw_weights(ax: Axes, keys: list[str], weights: np.ndarray, different: int
     if not weights.any():
         _say(ax, "Weights of the keys", "nothing to attend to")
         return
-    title = f"Most weight: “{_short(keys[int(np.argmax(weights))])}”"
+    title = f"Most weight: “{_short(keys[int(np.argmax(weights))], _MOST_LETTERS_ABOVE)}”"
     xlabel = "attention weight"
     if different > len(keys):
         xlabel += f"\n(the {len(keys)} strongest of {different:,} keys)"
@@ -137,8 +138,8 @@ def _set_title(ax: Axes, title: str) -> None:
     ax.set_title(title, loc="left", x=-(_WORDS - 0.1) / (_PANEL - _WORDS - 0.1), parse_math=False)
 
 
-def _short(word: str) -> str:
-    return word if len(word) <= _MOST_LETTERS else word[: _MOST_LETTERS - 1] + "…"
+def _short(word: str, most: int = _MOST_LETTERS) -> str:
+    return word if len(word) <= most else word[: most - 1] + "…"
 
 
 def _number(weight: float) -> str:

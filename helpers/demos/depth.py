@@ -92,7 +92,7 @@ def draw_by_layer(steps: Mapping[str, Step], depth: int, weight_scale: float) ->
     from helpers import plots
 
     sizes = _sizes(steps, depth, weight_scale)
-    figure, axes = plots.panels(width=7.0, height=4.0)
+    _, axes = plots.panels(width=7.0, height=4.0)
     axes[0, 0].set_ylim(_LOWEST, _HIGHEST)
     axes[0, 0].set_xlim(0.5, DEPTHS[-1] + 0.5)
     return plots.curves(

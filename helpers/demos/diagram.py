@@ -8,10 +8,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Bottom to top. A residual path leaves below a part's first entry and comes back at its "+".
-_NORM_LAST = ("attention", "+", "norm 1", "MLP", "+", "norm 2")
-_NORM_FIRST = ("norm 1", "attention", "+", "norm 2", "MLP", "+")
-_PARTS = {"norm last": (_NORM_LAST, (0, 3)), "norm first": (_NORM_FIRST, (0, 3))}
+# Bottom to top. A residual path leaves below the first of three parts and comes back at their "+".
+_ORDERS = {
+    "norm_first=False: add, then norm": ("attention", "+", "norm 1", "MLP", "+", "norm 2"),
+    "norm_first=True: norm, then add": ("norm 1", "attention", "+", "norm 2", "MLP", "+"),
+}
+_FORKS = (0, 3)  # in both orders
 _STEP = 1.15
 
 
@@ -19,17 +21,16 @@ def draw_block() -> Figure:
     """Both orders side by side: words go in at the bottom, the residual paths run beside attention and MLP."""
     from helpers import plots
 
-    figure, axes = plots.panels(1, 2, width=8.0, height=5.6)
-    titles = ("norm_first=False: add, then norm", "norm_first=True: norm, then add later")
-    for axis, title, (parts, forks) in zip(axes[0], titles, _PARTS.values(), strict=True):
-        _draw_order(axis, parts, forks)
-        axis.set(title=title, xlim=(-2.2, 2.2), ylim=(-1.5, len(parts) * _STEP + 0.3))
+    figure, axes = plots.panels(1, 2, width=7.4, height=6.0)
+    for axis, (title, parts) in zip(axes[0], _ORDERS.items(), strict=True):
+        _draw_order(axis, parts)
+        axis.set(title=title, xlim=(-2.0, 1.6), ylim=(-1.5, len(parts) * _STEP - 0.1))
         axis.set_aspect("equal")
         axis.axis("off")
     return figure
 
 
-def _draw_order(axis: Axes, parts: tuple[str, ...], forks: tuple[int, ...]) -> None:
+def _draw_order(axis: Axes, parts: tuple[str, ...]) -> None:
     from matplotlib.patches import Circle, FancyBboxPatch
 
     from helpers import plots
@@ -43,13 +44,11 @@ def _draw_order(axis: Axes, parts: tuple[str, ...], forks: tuple[int, ...]) -> N
         height = place * _STEP
         reach = 0.2 if part == "+" else half
         axis.annotate("", (0, height - reach), (0, below), arrowprops=arrow)
-        if place in forks:
+        if place in _FORKS:
             back = parts.index("+", place) * _STEP
             fork = (below + height - reach) / 2
             axis.plot([0, -1.6, -1.6], [fork, fork, back], color=plots.VERMILION, linewidth=2)
-            axis.annotate(
-                "", (-0.2, back), (-1.62, back), arrowprops=arrow | {"color": plots.VERMILION, "linewidth": 2}
-            )
+            axis.annotate("", (-0.2, back), (-1.6, back), arrowprops=arrow | {"color": plots.VERMILION, "linewidth": 2})
         if part == "+":
             axis.add_patch(Circle((0, height), reach, facecolor="white", edgecolor=plots.VERMILION, linewidth=2))
             axis.text(0, height, "+", ha="center", va="center_baseline", fontweight="bold", color=plots.VERMILION)

@@ -40,10 +40,15 @@ def draw_influence(
     functions: Mapping[str, Function], x: torch.Tensor, other: torch.Tensor, words: Sequence[str]
 ) -> Figure:
     """A heat map of `influence` for each function, by title; all have one colour scale."""
+    import torch
+
     from helpers import plots
 
     measured = {title: influence(function, x, other) for title, function in functions.items()}
-    highest = max(float(moved.max()) for moved in measured.values())
+    # A word's own swap moves it most by far. The colours end where they still tell the other words from 0.
+    highest = max(2 * float((moved - torch.diag(moved.diag())).max()) for moved in measured.values())
+    if highest == 0:
+        highest = max(float(moved.max()) for moved in measured.values())
     figure, axes = plots.panels(1, len(functions), width=4.9 * len(functions), height=4.3)
     for index, (title, moved) in enumerate(measured.items()):
         plots.heatmap(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -122,8 +122,9 @@ def _counter(blocks: nn.ModuleList) -> nn.Module:
     import torch
     from torch import nn
 
-    width = blocks[0].norm_1.normalized_shape[0]
+    first: Any = blocks[0]
+    width = first.norm_1.weight.shape[0]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        last = nn.LayerNorm(width) if blocks[0].norm_first else nn.Identity()
+        last = nn.LayerNorm(width) if first.norm_first else nn.Identity()
         return nn.Sequential(nn.Embedding(VOCABULARY, width), *blocks, last, nn.Linear(width, LENGTH))

@@ -32,8 +32,8 @@ def draw_before_and_after(before: torch.Tensor, after: torch.Tensor, words: Sequ
             f"Before and after must be vectors (t, k) of the same {len(words)} words; "
             f"they are {tuple(before.shape)} and {tuple(after.shape)}."
         )
-    figure, axes = plots.panels(1, 2, width=9.5, height=1.4 + 0.55 * len(words), sharey=True)
-    titles = ("Before: each word has its own centre and spread", "After: centre 0, spread 1, same pattern")
+    figure, axes = plots.panels(1, 2, width=10.5, height=1.4 + 0.55 * len(words), sharey=True)
+    titles = ("Before: centres and spreads differ", "After: centre 0, spread 1, same pattern")
     for axis, vectors, title in zip(axes[0], (before, after), titles, strict=True):
         for row, vector in enumerate(vectors.detach().double()):
             axis.plot(vector, [row] * len(vector), "|", color=plots.BLUE, markersize=12, alpha=0.7)

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
     from matplotlib.figure import Figure
     from torch import nn
 
-_WIDTH_SEED = 2021
+_SEED = 2021
 
 
 def multiplications(length: int, width: int) -> dict[str, int]:
@@ -73,7 +74,7 @@ def seconds_to_encode(
     """
     import torch
 
-    generator = torch.Generator().manual_seed(_WIDTH_SEED)
+    generator = torch.Generator().manual_seed(_SEED)
     for model in models.values():
         model.to(device)
         _one_run(model, torch.randn(batch_size, lengths[0], width, generator=generator).to(device))  # warm up
@@ -119,7 +120,7 @@ def draw_race(
     return figure
 
 
-def _one_run(model: nn.Module, x: object) -> float:
+def _one_run(model: nn.Module, x: torch.Tensor) -> float:
     model.zero_grad()
     _wait(x)
     start = time.perf_counter()
@@ -131,7 +132,7 @@ def _one_run(model: nn.Module, x: object) -> float:
     return time.perf_counter() - start
 
 
-def _wait(x: object) -> None:
+def _wait(x: torch.Tensor) -> None:
     """Let a GPU finish what it was asked to do: it works on while Python goes on."""
     import torch
 
