@@ -185,9 +185,12 @@ feedback_box("02, section 2")
 #
 # **Predict first:** among `river bank cold water`, which word will get the largest weight?
 
-# %%
+# %% tags=["expected-output"]
 by_the_river = bank.get_value_attention(word_vectors, "bank", "river bank cold water")
 bank.draw_value_attention(by_the_river)
+
+# %% tags=["form"]
+media.what_you_should_see("02_queries_keys_values_1")
 
 # %%
 in_town = bank.get_value_attention(word_vectors, "bank", "bank customer need money")
@@ -332,7 +335,7 @@ plots.heatmap(
 )
 
 # %% tags=["form"]
-media.what_you_should_see("02_queries_keys_values_1")
+media.what_you_should_see("02_queries_keys_values_2")
 
 # %% [markdown]
 # With a mask, some keys are out of bounds. Say the last word is padding, there only to make all lines of a batch equally

@@ -418,8 +418,11 @@ print("layers, heads, queries, keys:", tuple(maps.weights.shape))
 #
 # **Predict first:** on paper, draw the picture of a head that always looks at the *previous* piece. Then find it in the first layer.
 
-# %%
+# %% tags=["expected-output"]
 heads.draw_layer(maps, layer=1)
+
+# %% tags=["form"]
+media.what_you_should_see("03_many_heads_2")
 
 # %% [markdown]
 # Head 3 it is, without a doubt:

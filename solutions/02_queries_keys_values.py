@@ -185,7 +185,7 @@ feedback_box("02, section 2")
 #
 # **Predict first:** among `river bank cold water`, which word will get the largest weight?
 
-# %%
+# %% tags=["expected-output"]
 by_the_river = bank.get_value_attention(word_vectors, "bank", "river bank cold water")
 bank.draw_value_attention(by_the_river)
 

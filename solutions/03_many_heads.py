@@ -425,7 +425,7 @@ print("layers, heads, queries, keys:", tuple(maps.weights.shape))
 #
 # **Predict first:** on paper, draw the picture of a head that always looks at the *previous* piece. Then find it in the first layer.
 
-# %%
+# %% tags=["expected-output"]
 heads.draw_layer(maps, layer=1)
 
 # %% [markdown]

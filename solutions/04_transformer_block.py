@@ -257,8 +257,8 @@ depth.draw_by_layer(steps, depth=24, weight_scale=3.0)
 depth.depth_demo(steps)
 
 # %% [markdown]
-# Around × 2 the plain stack's gradient survives; at × 1 it dies and at × 3 it explodes. A plain stack balances on a knife's edge, and learning soon
-# pushes it off. The residual path keeps gradients from dying, the norm keeps them from exploding. A deep stack needs both.
+# Around × 2 the plain stack's gradient survives; at × 1 it dies and at × 3 it explodes. A plain stack balances on a knife's edge, and each step of learning
+# moves its weights. The residual path keeps gradients from dying, the norm keeps them from exploding. A deep stack needs both.
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("04, section 3")
@@ -384,8 +384,8 @@ influence.draw_influence(
 )
 
 # %% [markdown]
-# On the right, swapping the padding moves no word but itself. The diagonal is the strongest: that is the residual path, which carries each word past
-# attention.
+# On the right, swapping the padding moves no word but itself. The diagonal is by far the strongest (the colours end early, to tell the small numbers
+# apart): that is the residual path, which carries each word past attention.
 #
 # ### Is it the real thing?
 #
@@ -443,11 +443,11 @@ feedback_box("04, section 4")
 # %% [markdown]
 # ## 5. Why it replaced recurrence (10 minutes)
 #
-# Before the Transformer, texts were read by recurrent layers, such as the **GRU** (Cho et al. 2014). It reads word by word and keeps a state.
-# The state after word 100 needs the state after word 99, and so on: the steps wait in line, however large your computer.
-# In a block no word waits for another: all go through one large matrix product together.
+# Before the Transformer, texts were read by recurrent layers, such as the **GRU** (Cho et al. 2014): word by word, with a state.
+# The state after word 100 needs the state after word 99, and so on: the steps wait in line, on any computer.
+# In a block no word waits: all go through one large matrix product together.
 #
-# The cost, for one text of $t$ words and width $k$, in multiplications of matrix products:
+# The cost, for one text of $t$ words and width $k$:
 #
 # | | multiplications | steps that wait for each other |
 # |---|---|---|
@@ -456,7 +456,7 @@ feedback_box("04, section 4")
 #
 # The $t^2$ is attention: each word looks at each word.
 #
-# **Predict first:** the block does *more* arithmetic, at every length. Which will be faster on your machine for 16 words? For 1,024?
+# **Predict first:** the block does *more* arithmetic, at every length. Which will be faster here for 16 words? For 1,024?
 
 # %%
 width = 128
@@ -470,19 +470,20 @@ counted = {name: [speed.multiplications(t, width)[name] for t in lengths] for na
 speed.draw_race(lengths, counted, seconds)
 
 # %% [markdown]
-# On the right are your own seconds, so this page cannot know them. On the single processor thread where it was written, the block won at 16 words and at
-# each length up to 256, although it does more arithmetic: the GRU makes many small matrix products, one after another, and a processor is
-# much better at a few large ones. Then the block's curve bent upwards, and at 1,024 words the GRU won. That is the $t^2$.
+# On the right are your own seconds, so this page cannot know them. On the single processor thread where it was written, the block won at every length up to
+# 256 words, although it does more arithmetic: the GRU makes many small matrix products in a row, and a processor is
+# better at a few large ones. Then the block's curve bent upwards, and at 1,024 words the GRU won: that is the $t^2$.
 #
-# So be careful with “Transformers are faster”. The claim is about hardware that does thousands of things at once, and about texts that are not too long.
-# If you have a GPU (Colab lends one), run this lesson there and compare the two pictures.
+# So “Transformers are faster” is a claim about hardware that does many things at once, and about texts that are not too long.
+# If you have a GPU (Colab lends one), run this lesson there and compare.
 #
-# **Think! 4.2.** Double the length of the text from 512 to 1,024. By which factor does each curve grow, and what does each approach for very long texts? Which other
+# **Think! 4.2.** From 512 to 1,024 words: by which factor does each curve grow, and what does the factor approach for very long texts? Which other
 # advantage does the block have when word 1,000 must hear word 1?
 
 # %% [markdown] tags=["solution"]
-# **Discussion.** The GRU's time doubles: it grows with $t$. The block's time grows by a factor between 2 and 4, and approaches 4, because in the end $t^2$ outweighs everything else.
-# Lesson 6 counts and measures this with care, and shows what a cache can do when words are written one by one.
+# **Discussion.** In arithmetic, the GRU's curve doubles: it grows with $t$. The block's grows by a factor between 2 and 4, and approaches 4, because in the end $t^2$ outweighs
+# everything else. The clock may show more than 4, as it did where this page was written. Weights for 4 texts, 4 heads and 1,024² pairs fill 67 megabytes, and several such
+# tensors are kept for the way back: more than a processor can hold close by. Lesson 6 counts and measures with more care, and shows what a cache does when words are written one by one.
 #
 # The other advantage: in a GRU, what word 1 has to say goes through 999 updates of the state before word 1,000 hears it, and the gradient goes back through all of them, a deep stack
 # again, without a residual path for each pair. In a block, each pair of words is one step apart.

@@ -41,7 +41,7 @@ def diagnose(exercise: Exercise, subject: Subject, seed: int, report: Report) ->
     assert problem is not None
     sentence, detail = _difference(step, subject, seed, len(report.trails[-1]) - 1, problem)
     if found is not None:
-        detail = f"{problem.what}: {detail}" if detail else sentence
+        detail = f"{problem.what.rstrip(',')}: {detail}" if detail else sentence
         return Diagnosis(found.sentence, detail, found.name)
     return Diagnosis(sentence, detail[:1].upper() + detail[1:])
 

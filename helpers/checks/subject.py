@@ -76,14 +76,16 @@ class Subject:
         """Return the gradients of `(output * ahead).sum()`; None for a leaf that none reaches."""
         import torch
 
-        if not output.requires_grad:
+        reachable = [leaf for leaf in leaves if leaf.requires_grad]
+        if not output.requires_grad or not reachable:
             return [None] * len(leaves)
         total = (output * ahead.to(output)).sum()
 
         def backward() -> tuple[torch.Tensor | None, ...]:
-            return torch.autograd.grad(total, leaves, allow_unused=True)
+            return torch.autograd.grad(total, reachable, allow_unused=True)
 
-        return list(self.call(backward, name="The backward pass"))
+        found = iter(self.call(backward, name="backward"))
+        return [next(found) if leaf.requires_grad else None for leaf in leaves]
 
     def call(
         self, function: Callable[..., Any], *args: Any, named: dict[str, Any] | None = None, name: str = "forward"

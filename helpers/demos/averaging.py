@@ -59,7 +59,7 @@ def draw_answers(values: torch.Tensor, answers: torch.Tensor, words: Sequence[st
             color=plots.BLUE,
             parse_math=False,
         )
-    axis.margins(0.16)
+    axis.margins(0.2)
     axis.set(title="No answer leaves the area between the words", xlabel="first number", ylabel="second number")
     axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
