@@ -21,7 +21,7 @@ _WORD_IDS = {word: number for number, word in enumerate(WORDS)}
 _CHARACTER_IDS = {character: number for number, character in enumerate(CHARACTERS)}
 
 
-class UnknownWordInLine(ValueError):
+class UnknownDiaryWordError(ValueError):
     """A line has words that the diary never uses, so that no model has learned them."""
 
 
@@ -55,7 +55,7 @@ def make_batch(lines: Sequence[Line]) -> DateBatch:
     ------
     ValueError
         There is no line, or a line without a word.
-    UnknownWordInLine
+    UnknownDiaryWordError
         A line has a word that is not in `WORDS`.
     """
     import torch
@@ -137,7 +137,7 @@ def _word_ids(text: str) -> list[int]:
         raise ValueError("The line is empty: write a day, such as “3 apr 1997”.")
     unknown = [word for word in dict.fromkeys(words) if word not in _WORD_IDS]
     if unknown:
-        raise UnknownWordInLine(" ".join(_about_unknown(word) for word in unknown[:3]))
+        raise UnknownDiaryWordError(" ".join(_about_unknown(word) for word in unknown[:3]))
     return [_WORD_IDS[word] for word in words]
 
 

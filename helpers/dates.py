@@ -10,25 +10,25 @@ from datetime import date
 from functools import cache
 from itertools import cycle
 
+from helpers.number_words import ending_of, number_in_words, ordinal_in_words, year_in_words
+
 FIRST_DAY, LAST_DAY = date(1800, 1, 1), date(2099, 12, 31)
 
-MONTHS = "january february march april may june july august september october november december".split()
-_WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
-_ODD_ORDINALS = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
-    "twelve": "twelfth",
-}
-
+MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
+_WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 # {d} 3, {dd} 03, {m} 4, {mm} 04, {mon} apr, {month} april, {y} 1997, {th} 3rd, {third} third, {weekday} thursday,
 # {year} nineteen ninety-seven
 _NUMBERS = ("{d}/{m}/{y}", "{d}.{m}.{y}", "{dd}-{mm}-{y}", "{d} {mon} {y}", "{mon} {d}, {y}", "{d} {month} {y}")
@@ -57,9 +57,9 @@ _EVENTS = (
     "{person} wrote letter {n}",
     "the {group} met in room {n}",
 )
-_PEOPLE = "anna george maria henry clara samuel ruth walter edith oscar".split()
-_TOWNS = "leeds paris lagos lima delhi cairo oslo quebec kyoto turin".split()
-_GROUPS = "council choir school club jury crew".split()
+_PEOPLE = ["anna", "george", "maria", "henry", "clara", "samuel", "ruth", "walter", "edith", "oscar"]
+_TOWNS = ["leeds", "paris", "lagos", "lima", "delhi", "cairo", "oslo", "quebec", "kyoto", "turin"]
+_GROUPS = ["council", "choir", "school", "club", "jury", "crew"]
 
 
 @dataclass(frozen=True)
@@ -119,35 +119,11 @@ def write_day(day: date, style: str, generator: random.Random) -> str:
         mon=MONTHS[day.month - 1][:3],
         month=MONTHS[day.month - 1],
         y=day.year,
-        th=f"{day.day}{_ending(day.day)}",
+        th=f"{day.day}{ending_of(day.day)}",
         third=ordinal_in_words(day.day),
         weekday=_WEEKDAYS[day.weekday()],
         year=year_in_words(day.year, short=generator.random() < 0.5),
     )
-
-
-def number_in_words(number: int) -> str:
-    """Give 42 as "forty-two"; from 0 to 99."""
-    if number < 20:
-        return _SMALL[number]
-    tens, ones = divmod(number, 10)
-    return _TENS[tens] + (f"-{_SMALL[ones]}" if ones else "")
-
-
-def ordinal_in_words(number: int) -> str:
-    """Give 42 as "forty-second"; from 1 to 99."""
-    head, hyphen, last = number_in_words(number).rpartition("-")
-    last = _ODD_ORDINALS.get(last) or (f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th")
-    return head + hyphen + last
-
-
-def year_in_words(year: int, short: bool) -> str:
-    """Give 1987 as "nineteen eighty-seven" or, not `short`, "nineteen hundred and eighty-seven"."""
-    century, rest = divmod(year, 100)
-    if short and rest >= 10:
-        return f"{number_in_words(century)} {number_in_words(rest)}"
-    hundreds = "two thousand" if century == 20 else f"{number_in_words(century)} hundred"
-    return f"{hundreds} and {number_in_words(rest)}" if rest else hundreds
 
 
 @cache
@@ -155,7 +131,7 @@ def all_words() -> tuple[str, ...]:
     """Every word, digit and sign that a line may hold, in alphabetical order."""
     numbers = range(1, 100)
     texts = [*_NUMBERS, *_MIXED, *_IN_WORDS, *_EVENTS, *MONTHS, *_WEEKDAYS, *_PEOPLE, *_TOWNS, *_GROUPS]
-    texts += [month[:3] for month in MONTHS] + [f"{number} {_ending(number)}" for number in numbers]
+    texts += [month[:3] for month in MONTHS] + [f"{number} {ending_of(number)}" for number in numbers]
     texts += [f"{number_in_words(number)} {ordinal_in_words(number)}" for number in numbers]
     texts += ["0 hundred thousand and on , ;"]
     return tuple(sorted({word for text in texts for word in split_words(re.sub(r"\{\w+\}", " ", text))}))
@@ -181,8 +157,3 @@ def _event(generator: random.Random) -> str:
         town=generator.choice(_TOWNS),
         group=generator.choice(_GROUPS),
     )
-
-
-def _ending(number: int) -> str:
-    """What follows a number that counts: 1st, 2nd, 3rd, 4th, 11th."""
-    return "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")

@@ -7,7 +7,106 @@ To change something, edit the cell tagged `export` in the lesson named above it.
 import math
 
 import torch
+from helpers import date_batches, dates
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from tqdm.auto import tqdm
+
+
+# From lesson 01_from_one_vector_to_alignment
+class DateTranslator(nn.Module):
+    """Reads lines word by word, writes their dates character by character; looks back where it has an attention.
+
+    Without one, the decoder is told the same vector at each step (Cho et al. 2014, 1406.1078); with one, a weighted
+    average of all the encoder's states (Bahdanau et al. 2015, 1409.0473).
+    """
+
+    def __init__(self, hidden_dim: int, attention: nn.Module | None = None) -> None:
+        super().__init__()
+        self.word_vectors = nn.Embedding(len(date_batches.WORDS), 32)
+        self.encoder = nn.GRU(32, hidden_dim // 2, batch_first=True, bidirectional=True)
+        self.first_state = nn.Linear(hidden_dim, hidden_dim)
+        self.character_vectors = nn.Embedding(len(date_batches.CHARACTERS), 32)
+        self.decoder = nn.GRUCell(32 + hidden_dim, hidden_dim)
+        self.to_logits = nn.Linear(2 * hidden_dim, len(date_batches.CHARACTERS))
+        self.attention = attention
+        self.weights: torch.Tensor | None = None  # of the last call, for pictures: (b, tq, tk)
+
+    def encode(self, words: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Words (b, tk) give a state for each (b, tk, k), and one vector for the line (b, k)."""
+        lengths = mask.sum(dim=1).cpu()  # padding is not read
+        packed = pack_padded_sequence(self.word_vectors(words), lengths, batch_first=True, enforce_sorted=False)
+        states, last = self.encoder(packed)
+        states, _ = pad_packed_sequence(states, batch_first=True, total_length=words.shape[1])  # (b, tk, k)
+        return states, last.transpose(0, 1).flatten(1)  # last: (2, b, k / 2), one for each direction
+
+    def forward(self, words: torch.Tensor, mask: torch.Tensor, target: torch.Tensor | None = None) -> torch.Tensor:
+        """Words (b, tk), and a mask (b, tk) that is True at words, give logits (b, tq, c) for the characters.
+
+        With a target (b, tq), each step is told the right character before it, whatever the model would have written.
+        """
+        states, one_vector = self.encode(words, mask)
+        state = torch.tanh(self.first_state(one_vector))  # (b, k)
+        previous = words.new_full((len(words),), date_batches.START)  # (b,)
+        logits, weights = [], []
+        for step in range(date_batches.MOST_CHARACTERS if target is None else target.shape[1]):
+            if self.attention is None:
+                context = one_vector  # (b, k): at each step the same
+            else:
+                context, looked_at = self.attention(state, states, mask)  # (b, k): at each step another one
+                weights.append(looked_at.detach())
+            state = self.decoder(torch.cat([self.character_vectors(previous), context], dim=-1), state)
+            logits.append(self.to_logits(torch.cat([state, context], dim=-1)))  # (b, c)
+            previous = logits[-1].argmax(dim=-1) if target is None else target[:, step]
+        self.weights = torch.stack(weights, dim=1) if weights else None
+        return torch.stack(logits, dim=1)
+
+
+# From lesson 01_from_one_vector_to_alignment
+def train_translator(
+    model: nn.Module, lines: list[dates.Line], steps: int, learning_rate: float = 5e-3, batch_size: int = 64
+) -> list[float]:
+    """Teach a model, called as `model(words, mask, target)`, to write the lines' dates; gives the loss of each step."""
+    device = next(model.parameters()).device
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    losses = []
+    model.train()
+    for batch in tqdm(date_batches.batches(lines, steps, batch_size, seed=2021), total=steps, desc="training"):
+        batch = batch.to(device)
+        logits = model(batch.words, batch.mask, batch.target)  # (b, tq, c)
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=date_batches.PAD)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # a recurrent network's gradient can explode
+        optimizer.step()
+        losses.append(loss.item())
+    model.eval()
+    return losses
+
+
+# From lesson 01_from_one_vector_to_alignment
+class AdditiveAttention(nn.Module):
+    """A weighted average of the keys, the weights scored by a small network (Bahdanau et al. 2015, 1409.0473)."""
+
+    def __init__(self, query_dim: int, key_dim: int, hidden_dim: int) -> None:
+        super().__init__()
+        self.W = nn.Linear(query_dim, hidden_dim, bias=False)
+        self.U = nn.Linear(key_dim, hidden_dim, bias=False)
+        self.v = nn.Linear(hidden_dim, 1, bias=False)
+
+    def forward(
+        self, query: torch.Tensor, keys: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(b, q), (b, tk, k) and a mask (b, tk) give the context (b, k) and the weights (b, tk)."""
+        hidden = torch.tanh(self.W(query)[:, None] + self.U(keys))  # (b, tk, hidden)
+        scores = self.v(hidden)[:, :, 0]  # (b, tk)
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -math.inf)
+        weights = torch.softmax(scores, dim=-1)
+        if mask is not None:
+            weights = weights.masked_fill(~mask, 0.0)  # a line with nothing to attend to: zeros, not NaN
+        context = (weights[:, None] @ keys)[:, 0]
+        return context, weights
 
 
 # From lesson 02_queries_keys_values
@@ -157,3 +256,249 @@ class PositionalEncoding(nn.Module):
             raise ValueError(f"A text of {t} tokens is longer than max_len={max_len}: cut it, or make max_len larger.")
         x = x + self.encoding[:t]  # (b, t, k)
         return self.dropout(x)
+
+
+# From lesson 06_decoding_and_generation
+def causal_mask(t: int) -> torch.Tensor:
+    """True where a query may attend to a key: to itself and to what stands before it, (t, t)."""
+    return torch.ones(t, t, dtype=torch.bool).tril()
+
+
+# From lesson 06_decoding_and_generation
+class DecoderBlock(nn.Module):
+    """Causal self-attention, attention to a memory where there is one, MLP (Vaswani et al. 2017, section 3.1)."""
+
+    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
+        super().__init__()
+        hidden_dim = 2 * embed_dim if hidden_dim is None else hidden_dim
+        self.self_attention = SelfAttention(embed_dim, num_heads, dropout=dropout)
+        self.norm_1 = nn.LayerNorm(embed_dim)
+        self.cross_attention = SelfAttention(embed_dim, num_heads, dropout=dropout)
+        self.norm_2 = nn.LayerNorm(embed_dim)
+        self.mlp = nn.Sequential(nn.Linear(embed_dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, embed_dim))
+        self.norm_3 = nn.LayerNorm(embed_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        memory: torch.Tensor | None = None,
+        mask: torch.Tensor | None = None,
+        memory_mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """(b, t, k), and a memory (b, tk, k) where there is one, give (b, t, k).
+
+        Masks: True = may be attended to. `mask`, for x, may have any shape that broadcasts to (b, h, t, t), such as
+        (b, 1, 1, t) for padding; the causal mask holds besides, so both must allow. `memory_mask`, for the memory,
+        broadcasts to (b, h, t, tk).
+        """
+        allowed = causal_mask(x.shape[1]).to(x.device)  # (t, t)
+        if mask is not None:
+            allowed = allowed & mask
+        x = self.norm_1(x + self.dropout(self.self_attention(x, allowed)))  # (b, t, k), as every line here
+        if memory is not None:
+            x = self.norm_2(x + self.dropout(self.cross_attention(x, memory_mask, context=memory)))
+        return self.norm_3(x + self.dropout(self.mlp(x)))
+
+
+# From lesson 06_decoding_and_generation
+class LanguageModel(nn.Module):
+    """Predicts at each place of a text what comes next: decoder blocks without a memory (as in Radford et al. 2018)."""
+
+    def __init__(
+        self, vocab_size: int, embed_dim: int, num_heads: int, depth: int, dropout: float = 0.0, max_len: int = 1024
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_dim)
+        nn.init.normal_(self.embedding.weight, std=embed_dim**-0.5)  # times sqrt(k): as large as the positions
+        self.positions = PositionalEncoding(embed_dim, dropout, max_len)
+        self.blocks = nn.ModuleList(DecoderBlock(embed_dim, num_heads, dropout=dropout) for _ in range(depth))
+        self.to_logits = nn.Linear(embed_dim, vocab_size)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Ids (b, t) give logits (b, t, v): at each place, those of the next."""
+        x = self.positions(self.embedding(ids) * math.sqrt(self.embedding.embedding_dim))  # (b, t, k)
+        for block in self.blocks:
+            x = block(x)
+        return self.to_logits(x)
+
+
+# From lesson 06_decoding_and_generation
+def choose(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
+    """Draw one of v characters for each text: logits (b, v) give ids (b, 1). At temperature 0, the likeliest."""
+    if temperature == 0:
+        return logits.argmax(dim=-1, keepdim=True)
+    weights = torch.softmax(logits.double().cpu() / temperature, dim=-1)
+    return torch.multinomial(weights, 1, generator=generator).to(logits.device)
+
+
+@torch.no_grad()
+def generate(model: nn.Module, ids: torch.Tensor, count: int, temperature: float = 1.0, seed: int = 0) -> torch.Tensor:
+    """Continue texts (b, t) by so many characters, (b, t + count). The same seed writes the same text again."""
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(count):
+        logits = model(ids)[:, -1]  # (b, v): only the last place is news
+        ids = torch.cat([ids, choose(logits, temperature, generator)], dim=1)
+    return ids
+
+
+# From lesson 06_decoding_and_generation
+def attend_with_cache(attention: nn.Module, x: torch.Tensor, cache: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The newest word x (b, 1, k) attends to itself and all before it, whose keys and values the cache holds."""
+    heads = (len(x), 1, attention.num_heads, attention.head_dim)
+    for name, project in (("keys", attention.to_keys), ("values", attention.to_values)):
+        new = project(x).view(heads)
+        cache[name] = torch.cat([cache[name], new], dim=1) if name in cache else new  # (b, t, h, d)
+    queries = attention.to_queries(x).view(heads)
+    attended = attention.attention(queries, cache["keys"], cache["values"])  # (b, 1, h * d); no mask: all is past
+    return attention.unify_heads(attended)
+
+
+def step_with_cache(model: nn.Module, ids: torch.Tensor, caches: list[dict[str, torch.Tensor]]) -> torch.Tensor:
+    """The newest ids (b, 1) give logits (b, v), in eval mode; caches, one for each block, are empty at first."""
+    place = caches[0]["keys"].shape[1] if caches[0] else 0
+    x = model.embedding(ids) * math.sqrt(model.embedding.embedding_dim) + model.positions.encoding[place]  # (b, 1, k)
+    for block, cache in zip(model.blocks, caches, strict=True):
+        x = block.norm_1(x + attend_with_cache(block.self_attention, x, cache))
+        x = block.norm_3(x + block.mlp(x))
+    return model.to_logits(x[:, -1])
+
+
+# From lesson 06_decoding_and_generation
+@torch.no_grad()
+def generate_with_cache(
+    model: nn.Module, ids: torch.Tensor, count: int, temperature: float = 1.0, seed: int = 0
+) -> torch.Tensor:
+    """What `generate` writes, at a lower cost: (b, t) give (b, t + count)."""
+    generator = torch.Generator().manual_seed(seed)
+    caches: list[dict[str, torch.Tensor]] = [{} for _ in model.blocks]
+    for place in range(ids.shape[1]):
+        logits = step_with_cache(model, ids[:, place : place + 1], caches)
+    for number in range(count):
+        newest = choose(logits, temperature, generator)
+        ids = torch.cat([ids, newest], dim=1)
+        if number < count - 1:
+            logits = step_with_cache(model, newest, caches)
+    return ids
+
+
+# From lesson 06_decoding_and_generation
+class DateTransformer(nn.Module):
+    """Does what `DateTranslator` of lesson 1 does, with an encoder and a decoder of Transformer blocks."""
+
+    def __init__(self, embed_dim: int, num_heads: int, depth: int = 1) -> None:
+        super().__init__()
+        self.words = nn.Embedding(len(date_batches.WORDS), embed_dim)
+        self.characters = nn.Embedding(len(date_batches.CHARACTERS), embed_dim)
+        self.positions = PositionalEncoding(embed_dim, dropout=0.0)
+        self.encoder = nn.ModuleList(TransformerBlock(embed_dim, num_heads, dropout=0.0) for _ in range(depth))
+        self.decoder = nn.ModuleList(DecoderBlock(embed_dim, num_heads, dropout=0.0) for _ in range(depth))
+        self.to_logits = nn.Linear(embed_dim, len(date_batches.CHARACTERS))
+
+    def encode(self, words: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Words (b, tk) give the memory (b, tk, k)."""
+        x = self.positions(self.words(words))
+        for block in self.encoder:
+            x = block(x, mask[:, None, None])  # (b, 1, 1, tk): True at words
+        return x
+
+    def decode(self, written: torch.Tensor, memory: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Characters so far (b, tq) give logits (b, tq, c): at each place, those of the next."""
+        x = self.positions(self.characters(written))
+        for block in self.decoder:
+            x = block(x, memory, memory_mask=mask[:, None, None])
+        return self.to_logits(x)
+
+    def forward(self, words: torch.Tensor, mask: torch.Tensor, target: torch.Tensor | None = None) -> torch.Tensor:
+        """Words (b, tk) and a mask (b, tk), True at words, give logits (b, tq, c); with a target, in a single pass."""
+        memory = self.encode(words, mask)
+        written = words.new_full((len(words), 1), date_batches.START)  # (b, 1)
+        if target is not None:
+            return self.decode(torch.cat([written, target[:, :-1]], dim=1), memory, mask)
+        for _ in range(date_batches.MOST_CHARACTERS):
+            logits = self.decode(written, memory, mask)
+            written = torch.cat([written, logits[:, -1:].argmax(dim=-1)], dim=1)
+        return logits
+
+
+# From lesson 07_train_a_transformer
+class Transformer(nn.Module):
+    """Embeddings, positions, blocks, the mean over the words, a linear classifier."""
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        depth: int,  # how many blocks
+        max_len: int,
+        vocab_size: int,
+        num_classes: int,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.embed_dim = embed_dim
+        self.embedding = nn.Embedding(vocab_size, embed_dim)
+        nn.init.normal_(self.embedding.weight, std=embed_dim**-0.5)  # about 1, once it is multiplied by sqrt(k)
+        self.positions = PositionalEncoding(embed_dim, dropout, max_len)
+        self.blocks = nn.ModuleList([TransformerBlock(embed_dim, num_heads, dropout=dropout) for _ in range(depth)])
+        self.classifier = nn.Linear(embed_dim, num_classes)
+
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Token ids (b, t), and a mask (b, t) that is True at words, give logits (b, c). No mask: words only."""
+        if mask is None:
+            mask = torch.ones_like(token_ids, dtype=torch.bool)
+        x = self.positions(self.embedding(token_ids) * math.sqrt(self.embed_dim))  # (b, t, k)
+        for block in self.blocks:
+            x = block(x, mask[:, None, None, :])  # (b, t, k)
+        counts = mask.sum(dim=1, keepdim=True).clamp(min=1)  # (b, 1): how many words each text has
+        total = x.masked_fill(~mask[:, :, None], 0.0).sum(dim=1)  # (b, k)
+        pooled = total / counts  # (b, k)
+        return self.classifier(pooled)
+
+
+# From lesson 10_beyond_language
+def patchify(images: torch.Tensor, patch: int) -> torch.Tensor:
+    """Cut (b, height, width) into (b, patches, patch * patch), row by row (Dosovitskiy et al. 2021, section 3.1)."""
+    b, height, width = images.shape
+    if height % patch or width % patch:
+        raise ValueError(
+            f"A picture of {height} x {width} pixels cannot be cut into patches of {patch} x {patch}: "
+            "both sides must divide by the patch."
+        )
+    rows, columns = height // patch, width // patch
+    pieces = images.reshape(b, rows, patch, columns, patch)
+    ordered = pieces.permute(0, 1, 3, 2, 4)  # (b, rows, columns, patch, patch)
+    return ordered.reshape(b, rows * columns, patch * patch)
+
+
+# From lesson 10_beyond_language
+class VisionTransformer(nn.Module):
+    """Reads a square picture as a line of patches, and classifies it (Dosovitskiy et al. 2021)."""
+
+    def __init__(
+        self,
+        image_size: int,
+        patch: int,
+        embed_dim: int,
+        num_heads: int,
+        depth: int,
+        num_classes: int,
+        with_positions: bool = True,
+    ) -> None:
+        super().__init__()
+        self.patch = patch
+        tokens = 1 + (image_size // patch) ** 2  # the class token, then the patches
+        self.embedding = nn.Linear(patch * patch, embed_dim)
+        self.class_token = nn.Parameter(torch.zeros(embed_dim))
+        start = 0.5 * torch.randn(tokens, embed_dim) if with_positions else torch.zeros(tokens, embed_dim)
+        self.positions = nn.Parameter(start, requires_grad=with_positions)
+        self.blocks = nn.Sequential(*[TransformerBlock(embed_dim, num_heads, norm_first=True) for _ in range(depth)])
+        self.norm = nn.LayerNorm(embed_dim)
+        self.classifier = nn.Linear(embed_dim, num_classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(b, image_size, image_size) gives logits (b, num_classes)."""
+        x = self.embedding(patchify(images, self.patch))  # (b, patches, k)
+        x = torch.cat([self.class_token.expand(len(x), 1, -1), x], dim=1)  # (b, 1 + patches, k)
+        x = self.blocks(x + self.positions)  # (b, 1 + patches, k)
+        return self.classifier(self.norm(x[:, 0]))  # the class token alone: (b, num_classes)

@@ -156,10 +156,14 @@ feedback_box("00, section 2")
 # | lesson | what you build | minutes | core path |
 # |---|---|---|---|
 # | 0. Start here | a weighted average | 10 | 10 |
+# | [1. From one vector to alignment](01_from_one_vector_to_alignment.ipynb) | additive attention | 60 | 55 |
 # | [2. Queries, keys, values](02_queries_keys_values.ipynb) | scaled dot-product attention | 65 | 45 |
 # | [3. Many heads](03_many_heads.ipynb) | self-attention with many heads | 75 | 60 |
-# | [4. The Transformer block](04_transformer_block.ipynb) | a block as in BERT and GPT | 60 | 45 |
+# | [4. The Transformer block](04_transformer_block.ipynb) | a block as in BERT and GPT | 80 | 65 |
 # | [5. Where is each word?](05_positional_encoding.ipynb) | positional encoding | 70 | 60 |
+# | [6. Decoding and generation](06_decoding_and_generation.ipynb) | the causal mask, and a decoder block | 95 | 85 |
+# | [7. Train a Transformer](07_train_a_transformer.ipynb) | a classifier of reviews | 75 | 65 |
+# | [10. Beyond language](10_beyond_language.ipynb) | a picture cut into patches | 60 | 50 |
 #
 # Each lesson can be opened on its own: what earlier lessons built is imported. Sections that say *optional* can wait.
 
@@ -177,7 +181,7 @@ progress_table({number: listed.title for number, listed in checks.EXERCISES.item
 # - Everything works, or you know what to do about it.
 # - Blank, run, check, read, try again: that is the rhythm of the course.
 #
-# Next: [lesson 2](02_queries_keys_values.ipynb) lets you see attention at work on a single word.
+# Next: [lesson 1](01_from_one_vector_to_alignment.ipynb) shows what attention was invented for.
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("00, the whole lesson")

@@ -194,11 +194,13 @@ in_town = bank.get_value_attention(word_vectors, "bank", "bank customer need mon
 bank.draw_value_attention(in_town)
 
 # %% [markdown]
-# The same word, the same vector, two neighbourhoods: read the right-hand lists. Side by side:
+# The same word, the same vector, two neighbourhoods. The grey bars are the words of the line itself, which the value is made of; the
+# green ones are what it leads to. Side by side:
 
 # %%
 for line, result in (("river bank cold water", by_the_river), ("bank customer need money", in_town)):
-    print(f"{line:>26} -> {', '.join(word for word, _ in result.value_neighbours)}")
+    led_to = [word for word, _ in result.value_neighbours if word not in line.split()]
+    print(f"{line:>24} -> {', '.join(led_to)}")
 
 # %% [markdown]
 # Your turn: change the query and the line of words, or draw ten words at random. A word that is not in the vocabulary is named, and
@@ -219,7 +221,7 @@ bank.bank_demo(word_vectors)
 # - *Order is lost.* “dog bites man” and “man bites dog” give the same values; lesson 5 mends that.
 # - *One line of words is one look.* Several heads look for several things at once (lesson 3), and several layers let words look again
 #   after they have changed (lesson 4).
-# - *The vectors know one corpus.* 1961, and less than half a million words: rare words have poor vectors. Section 6 tries another text.
+# - *The vectors know one corpus.* It is from 1961, and less than half a million words: rare words have poor vectors. Section 6 tries another text.
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("02, section 3")

@@ -474,10 +474,10 @@ speed.draw_race(lengths, counted, seconds)
 # 256 words, although it does more arithmetic: the GRU makes many small matrix products in a row, and a processor is
 # better at a few large ones. Then the block's curve bent upwards, and at 1,024 words the GRU won: that is the $t^2$.
 #
-# So “Transformers are faster” is a claim about hardware that does many things at once, and about texts that are not too long.
+# So “Transformers are faster” is a claim about hardware that does many things at once, and about texts of moderate length.
 # If you have a GPU (Colab lends one), run this lesson there and compare.
 #
-# **Think! 4.2.** From 512 to 1,024 words: by which factor does each curve grow, and what does the factor approach for very long texts? Which other
+# **Think! 4.2.** From 512 to 1,024 words: by which factor does each curve grow? And for very long texts? Which other
 # advantage does the block have when word 1,000 must hear word 1?
 
 # %% [markdown] tags=["solution"]

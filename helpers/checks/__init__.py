@@ -13,9 +13,14 @@ from helpers.checks.failure import CheckFailed
 __all__ = [
     "EXERCISES",
     "CheckFailed",
+    "additive_attention",
+    "causal_mask",
+    "decoder_block",
     "dot_product_attention",
+    "patchify",
     "positional_encoding",
     "self_attention",
+    "transformer",
     "transformer_block",
     "weighted_average",
 ]
@@ -31,10 +36,15 @@ class Listed(NamedTuple):
 
 EXERCISES: dict[str, Listed] = {
     "0": Listed("a weighted average", "00", "weighted_average"),
+    "1": Listed("additive attention", "01", "additive_attention"),
     "2": Listed("scaled dot-product attention", "02", "dot_product_attention"),
     "3": Listed("self-attention with several heads", "03", "self_attention"),
     "4": Listed("the Transformer block", "04", "transformer_block"),
     "5": Listed("positional encoding", "05", "positional_encoding"),
+    "6a": Listed("the causal mask", "06", "causal_mask"),
+    "6b": Listed("the decoder block", "06", "decoder_block"),
+    "7": Listed("a Transformer that classifies texts", "07", "transformer"),
+    "10": Listed("a picture as a row of patches", "10", "patchify"),
 }
 
 
@@ -56,6 +66,26 @@ def weighted_average(answer: Any, seed: int | None = None, record: bool = True) 
         The answer is not right yet; the message says why.
     """
     _check("0", answer, seed, record)
+
+
+def additive_attention(answer: Any, seed: int | None = None, record: bool = True) -> None:
+    """Check exercise 1, `AdditiveAttention(query_dim, key_dim, hidden_dim)`, against the formula.
+
+    Parameters
+    ----------
+    answer : class
+        The student's class itself.
+    seed : int, optional
+        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
+    record : bool
+        Whether this counts in the progress record.
+
+    Raises
+    ------
+    CheckFailed
+        The answer is not right yet; the message says why.
+    """
+    _check("1", answer, seed, record)
 
 
 def dot_product_attention(answer: Any, seed: int | None = None, record: bool = True) -> None:
@@ -136,6 +166,86 @@ def positional_encoding(answer: Any, seed: int | None = None, record: bool = Tru
         The answer is not right yet; the message says why.
     """
     _check("5", answer, seed, record)
+
+
+def causal_mask(answer: Any, seed: int | None = None, record: bool = True) -> None:
+    """Check exercise 6a, `causal_mask(t)`, against the definition, a place at a time.
+
+    Parameters
+    ----------
+    answer : function
+        The student's function itself.
+    seed : int, optional
+        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
+    record : bool
+        Whether this counts in the progress record.
+
+    Raises
+    ------
+    CheckFailed
+        The answer is not right yet; the message says why.
+    """
+    _check("6a", answer, seed, record)
+
+
+def decoder_block(answer: Any, seed: int | None = None, record: bool = True) -> None:
+    """Check exercise 6b, `DecoderBlock(embed_dim, num_heads, hidden_dim, dropout)`, against torch's functions.
+
+    Parameters
+    ----------
+    answer : class
+        The student's class itself.
+    seed : int, optional
+        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
+    record : bool
+        Whether this counts in the progress record.
+
+    Raises
+    ------
+    CheckFailed
+        The answer is not right yet; the message says why.
+    """
+    _check("6b", answer, seed, record)
+
+
+def transformer(answer: Any, seed: int | None = None, record: bool = True) -> None:
+    """Check exercise 7, `Transformer(embed_dim, num_heads, depth, max_len, vocab_size, num_classes)`.
+
+    Parameters
+    ----------
+    answer : class
+        The student's class itself.
+    seed : int, optional
+        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
+    record : bool
+        Whether this counts in the progress record.
+
+    Raises
+    ------
+    CheckFailed
+        The answer is not right yet; the message says why.
+    """
+    _check("7", answer, seed, record)
+
+
+def patchify(answer: Any, seed: int | None = None, record: bool = True) -> None:
+    """Check exercise 10, `patchify(images, patch)`, against patches that are cut out one at a time.
+
+    Parameters
+    ----------
+    answer : function
+        The student's.
+    seed : int, optional
+        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
+    record : bool
+        Whether this counts in the progress record.
+
+    Raises
+    ------
+    CheckFailed
+        The answer is not right yet; the message says why.
+    """
+    _check("10", answer, seed, record)
 
 
 def _check(exercise: str, answer: Any, seed: int | None, record: bool) -> None:

@@ -82,7 +82,7 @@ class Case:
         fitted, ways = fit_block(subject, draw, self.layer, self.sizes, bias, dtype)
         self.fitted, self.mask = fitted, None
         if ways:  # which layer is which shows only in what the block computes
-            self.x = draw.normal(2, 5, k, dtype=dtype)
+            self.x = draw.again("which layer is which").normal(2, 5, k, dtype=dtype)
             output = self.call()
             agree = (way for way in ways if same(output, self.expected(way), 3.0))
             fitted.weights = next(agree, fitted.weights)

@@ -42,10 +42,10 @@ def fit_block(
     linear = [m for m in block.modules() if isinstance(m, nn.Linear | nn.Conv1d) and id(m) not in taken]
     ways: list[Weights] = []
     if not attention:
-        attention, ways = _unnamed_attention(draw, fitted, linear, sizes, bias)
+        attention, ways = _unnamed_attention(draw.again("attention"), fitted, linear, sizes, bias)
         linear = [m for m in linear if m not in attention]
     elif isinstance(attention[0], nn.MultiheadAttention):
-        _fit_torch_attention(draw, fitted, attention[0], bias)
+        _fit_torch_attention(draw.again("attention"), fitted, attention[0], bias)
     else:
         owner = next(m for m in block.modules() if _has_projections(m))
         fit_attention(subject, draw, owner, sizes, bias, dtype, True if bias else None, fitted)
@@ -70,45 +70,56 @@ def _attention(block: nn.Module) -> list[nn.Module]:
 def _fit_norm(
     subject: Subject, draw: Draw, fitted: Fitted, name: str, norm: nn.Module, k: int, bias: bool, dtype: torch.dtype
 ) -> None:
-    fitted.claim(name, norm)
-    weight, shift = 1 + draw.normal(k, scale=0.4), draw.normal(k, scale=0.6)
+    fitted.claim(name, norm.parameters())
     if isinstance(norm, nn.LayerNorm) and norm.normalized_shape != (k,):
         shape = tuple(norm.normalized_shape)
         sentence = f"`{name}` normalizes over {shape}; it should be over the {k} features of each word alone."
         raise Trouble(sentence, "norm", name, shape)
-    # A norm begins with weight 1 and bias 0: so they are known in a norm of the student's own, too.
-    with torch.no_grad():
-        own = [p for p in norm.parameters() if p.numel() == k]
-        ones, zeros = [p for p in own if bool((p == 1).all())], [p for p in own if bool((p == 0).all())]
-        if len(ones) == 1 and len(zeros) + 1 == len(own) <= 2:
-            fitted.parameters[f"{name}.weight"] = ones[0]
-            ones[0].copy_(weight.reshape(ones[0].shape))
-            for parameter in zeros:
-                fitted.parameters[f"{name}.bias"] = parameter
-                parameter.copy_(shift.reshape(parameter.shape))
-            shift = shift if zeros else torch.zeros(k)
-        else:
-            weight, shift = _read_off_norm(subject, draw, name, norm, k, dtype)
-    if not weight.isfinite().all() or (weight == 1).all() or (bias and not shift.any()):
+    gain, shift = _gain_and_shift(norm, k)
+    if gain is not None:
+        named = {f"{name}.weight": gain} | ({} if shift is None else {f"{name}.bias": shift})
+        fitted.parameters |= named
+        if subject.is_students:  # a misconception will be given the student's
+            numbers = draw.again(name)
+            with torch.no_grad():
+                for parameter in named.values():
+                    parameter.add_(numbers.normal(*parameter.shape, scale=0.5))
+        fitted.weights |= {key: parameter.detach().double().reshape(k) for key, parameter in named.items()}
+        missing = bias and shift is None
+    else:
+        weight, added = _read_off_norm(subject, draw.again(name), name, norm, k, dtype)
+        fitted.weights |= {f"{name}.weight": weight.double(), f"{name}.bias": added.double()}
+        missing = not list(norm.parameters()) or (bias and not bool(added.any()))
+    if missing:
         raise Trouble(f"`{name}` has no weight and bias to learn, unlike torch's own block.", "norm", name)
-    fitted.weights[f"{name}.weight"] = weight.double()
-    fitted.weights[f"{name}.bias"] = shift.double()
+
+
+def _gain_and_shift(norm: nn.Module, k: int) -> tuple[nn.Parameter | None, nn.Parameter | None]:
+    """Return the parameter that a norm multiplies with and the one that it adds, known by 1 and 0 at the beginning."""
+    own = [p for p in norm.parameters() if p.numel() == k]
+    if isinstance(norm, nn.LayerNorm) and own:
+        return norm.weight, norm.bias
+    ones, zeros = [p for p in own if bool((p == 1).all())], [p for p in own if bool((p == 0).all())]
+    if len(ones) == 1 and len(zeros) + 1 == len(own) <= 2:
+        return ones[0], zeros[0] if zeros else None
+    return None, None
 
 
 def _read_off_norm(
     subject: Subject, draw: Draw, name: str, norm: nn.Module, k: int, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw a norm's parameters, and return what it multiplies with and what it adds."""
-    for parameter in norm.parameters():
-        parameter.copy_(1 + draw.normal(*parameter.shape, scale=0.4))
+    with torch.no_grad():
+        for parameter in norm.parameters():
+            parameter.copy_(1 + draw.normal(*parameter.shape, scale=0.4))
     # One word far from zero with mean 0 and two values only: what comes out is shift plus and minus weight.
     pattern = torch.ones(k, dtype=dtype)
     pattern[1::2] = -1
-    out = subject.tensor(norm, 1e4 * torch.stack([pattern, -pattern])[None], name=name)
+    out = subject.tensor(norm, 1e4 * torch.stack([pattern, -pattern])[None], name=name).detach()
     if out.shape != (1, 2, k):
         raise Trouble(f"`{name}` gives {tuple(out.shape)} for (1, 2, {k}): the shape should stay.", "norm", name)
     weight, shift = (out[0, 0] - out[0, 1]) / 2 * pattern, (out[0, 0] + out[0, 1]) / 2
-    return weight.round(decimals=4) if not list(norm.parameters()) else weight, shift
+    return weight, shift
 
 
 def _fit_torch_attention(draw: Draw, fitted: Fitted, attention: nn.MultiheadAttention, bias: bool) -> None:
@@ -196,7 +207,7 @@ def _fit_mlp(
             if isinstance(layer, nn.Linear):
                 fit_linear(subject, draw, fitted, name, layer, wanted, dtype)
             else:
-                _fit_convolution(draw, fitted, name, layer)
+                _fit_convolution(draw.again(name), fitted, name, layer)
         return
     loose = [
         p
@@ -207,7 +218,7 @@ def _fit_mlp(
     ]
     matrices = [p for p in loose if sorted(p.squeeze().shape) == sorted((k, hidden))]
     if len(matrices) == 2:
-        _fit_loose(draw, fitted, loose, matrices, k)
+        _fit_loose(draw.again("mlp"), fitted, loose, matrices, k)
         return
     widths = sorted({n for shape in pairs for n in shape} - {k})
     if widths:

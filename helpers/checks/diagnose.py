@@ -49,23 +49,25 @@ def diagnose(exercise: Exercise, subject: Subject, seed: int, report: Report) ->
 def _matching(exercise: Exercise, subject: Subject, seed: int, report: Report) -> Misconception | None:
     """Find a misconception that gives, on the very same inputs, what the answer gave up to its first mistake.
 
-    Numbers are good evidence. Facts and errors are less: there the misconception must give the same in all earlier
-    steps, too. Where several do, as with numbers if there is one head only, the one is taken that gives the same in
-    most other steps, the exercise's `telling` one included.
+    Numbers are good evidence. Facts and errors are less: there the misconception must give the same in the `telling`
+    step, too. That step also decides where several do, as may be if there is one head only; then the earlier ones.
     """
     import torch
 
-    here = [
-        m for m in exercise.misconceptions if _gives(m, exercise.steps[report.at], subject, seed, report.trails[-1])
-    ]
-    earlier = list(zip(exercise.steps, report.trails[:-1], strict=False))
-    if not isinstance(getattr(report.problem, "got", None), torch.Tensor):
-        here = [m for m in here if all(_gives(m, step, subject, seed, trail) for step, trail in earlier)]
+    step, trail = exercise.steps[report.at], report.trails[-1]
+    here = [m for m in exercise.misconceptions if _gives(m, step, subject, seed, trail)]
+    is_weak = not isinstance(getattr(report.problem, "got", None), torch.Tensor)
+    if not here or (len(here) == 1 and not is_weak):
+        return here[0] if here else None
+    at = next(i for i, step in enumerate(exercise.steps) if step.right == exercise.telling)
+    telling = exercise.steps[at]
+    trail = report.trails[at] if at < report.at else _trail(telling, subject, seed)
+    agree = [m for m in here if _gives(m, telling, subject, seed, trail)]
+    here = agree if agree or is_weak else here
     if len(here) < 2:
         return here[0] if here else None
-    telling = next(step for step in exercise.steps if step.right == exercise.telling)
-    tests = [*earlier, (telling, _trail(telling, subject, seed))]
-    return max(here, key=lambda m: sum(_gives(m, step, subject, seed, trail) for step, trail in tests))
+    earlier = list(zip(exercise.steps, report.trails[:-1], strict=False))
+    return max(here, key=lambda m: sum(_gives(m, step, subject, seed, trail) for step, trail in earlier))
 
 
 def _trail(step: Step, subject: Subject, seed: int) -> list[Seen | Trouble]:

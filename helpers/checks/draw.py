@@ -35,6 +35,10 @@ class Draw:
         self.seed = self.random.getrandbits(31)
         self.generator = torch.Generator().manual_seed(self.seed)
 
+    def again(self, name: str) -> Draw:
+        """Return a source of its own for `name`, so that what it draws shifts nothing that is drawn here."""
+        return Draw(self.seed, name, self.case)
+
     def sizes(self, names: str, low: int = 2, high: int = 7, products: Sequence[str] = ()) -> dict[str, int]:
         """Return sizes that all differ, so that an axis is known by its size.
 

@@ -18,6 +18,9 @@ from helpers.checks.trouble import Trouble
 from helpers.checks.undisturbed import reseed, undisturbed
 
 
+SECONDS = 5.0  # that one call of an answer may take
+
+
 @dataclass(frozen=True)
 class Misconception:
     """A small wrong implementation, and the sentence for a student whose answer does the same."""
@@ -67,7 +70,8 @@ class Step:
         """Look at `subject`; `again` gives what is random in an answer other numbers, with the same inputs."""
         settings = {**self.settings, **changes}
         draw = Draw(seed, f"{self.right} {dict(self.settings)}", str(settings))
-        reseed(draw.seed + again)
+        subject.seed = draw.seed + again
+        reseed(subject.seed)
         return self.look(subject, draw, **settings)
 
 
@@ -146,7 +150,7 @@ def run_check(exercise: Exercise, answer: Any, seed: int | None = None, record: 
     from helpers.progress import record_check
 
     seed = secrets.randbelow(10**6) if seed is None else seed
-    subject = Subject(answer, TimeLimit())
+    subject = Subject(answer, TimeLimit(SECONDS))
     with undisturbed():
         failure = find_failure(exercise, subject, seed)
     failures = record_check(exercise.id, failure is None) if record else 0

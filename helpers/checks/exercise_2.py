@@ -44,14 +44,19 @@ def look_at_weights(subject: Subject, draw: Draw, mask: str | None = None) -> It
     values = torch.eye(tk).expand(b, tk, tk)[:, :, None].contiguous()
     where = None if mask is None else draw.mask(mask, b, 1, tq, tk)
     layer = subject.make(0.0)
+
+    def call(*tensors: torch.Tensor | None) -> torch.Tensor:
+        return subject.tensor(layer, *(x for x in tensors if x is not None))
+
     yield Seen(
         "The weight matrix of one head (the output for values that are the identity)" + MASK_WORDS[mask],
-        subject.tensor(layer, queries, keys, values, *([] if where is None else [where])),
+        call(queries, keys, values, where),
         lambda: expected_output(queries, keys, values, where),
         ("b", "tq", "tk"),
         sizes,
         shares=True,
         clue=lambda got: "" if where is None else _forbidden(got, where),
+        alone=lambda: call(queries[:1], keys[:1], values[:1], where if where is None else where[:1]),
     )
 
 

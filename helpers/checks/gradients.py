@@ -42,7 +42,7 @@ def seen_gradients(
     when : str
         For messages: which case this is.
     """
-    ahead = draw.normal(*output.shape)
+    ahead = draw.again("gradients").normal(*output.shape)
     got = subject.gradients(output, list(leaves.values()), ahead)
 
     @functools.cache

@@ -6,10 +6,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from helpers.checks import mistakes_2
-from helpers.checks.attention_by_hand import AttentionByHand
+from helpers.checks.attention_by_hand import AttentionByHand, QuickLinear
 from helpers.checks.engine import Misconceptions
 
 MISCONCEPTIONS = Misconceptions()
@@ -40,10 +39,10 @@ class SelfAttentionByHand(AttentionByHand):
 
     def make_layers(self, bias: bool) -> None:
         inner = self.num_heads * self.head_dim
-        self.to_queries = nn.Linear(self.embed_dim, inner, bias=bias)
-        self.to_keys = nn.Linear(self.embed_dim, inner, bias=bias)
-        self.to_values = nn.Linear(self.embed_dim, inner, bias=bias)
-        self.unify_heads = nn.Linear(inner, self.embed_dim)
+        self.to_queries = QuickLinear(self.embed_dim, inner, bias=bias)
+        self.to_keys = QuickLinear(self.embed_dim, inner, bias=bias)
+        self.to_values = QuickLinear(self.embed_dim, inner, bias=bias)
+        self.unify_heads = QuickLinear(inner, self.embed_dim)
 
     def unfold(self, x: torch.Tensor) -> torch.Tensor:
         """(b, t, h * d) gives (b, t, h, d)."""
@@ -111,7 +110,7 @@ class NotUnified(SelfAttentionByHand):
 class UnifyWithoutBias(SelfAttentionByHand):
     def make_layers(self, bias: bool) -> None:
         super().make_layers(bias)
-        self.unify_heads = nn.Linear(self.num_heads * self.head_dim, self.embed_dim, bias=False)
+        self.unify_heads = QuickLinear(self.num_heads * self.head_dim, self.embed_dim, bias=False)
 
 
 @MISCONCEPTIONS("bias ignored", "The `bias` argument has no effect: with bias=True the projections still have none.")

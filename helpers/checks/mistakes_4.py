@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from helpers.checks.attention_by_hand import QuickLinear
 from helpers.checks.engine import Misconceptions
 from helpers.checks.mistakes_3 import SelfAttentionByHand
 
@@ -32,7 +33,7 @@ class BlockByHand(nn.Module):
         self.norm_1 = self.make_norm(embed_dim, norm_eps)
         self.norm_2 = self.make_norm(embed_dim, norm_eps)
         hidden = self.hidden_width(embed_dim, hidden_dim)
-        self.mlp_1, self.mlp_2 = nn.Linear(embed_dim, hidden), nn.Linear(hidden, embed_dim)
+        self.mlp_1, self.mlp_2 = QuickLinear(embed_dim, hidden), QuickLinear(hidden, embed_dim)
 
     def attention_bias(self, bias: bool) -> bool:
         return bias

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -33,16 +34,16 @@ class Fitted:
     parameters: dict[str, nn.Parameter] = field(default_factory=dict)
     _owners: dict[int, str] = field(default_factory=dict)
 
-    def claim(self, name: str, layer: nn.Module) -> None:
-        """Insist that no other layer has a parameter of this one.
+    def claim(self, name: str, parameters: Iterable[nn.Parameter | None]) -> None:
+        """Insist that no other layer has one of these parameters.
 
         Raises
         ------
         Trouble
             Two names share a parameter.
         """
-        for parameter in layer.parameters():
-            other = self._owners.setdefault(id(parameter), name)
+        for parameter in parameters:
+            other = name if parameter is None else self._owners.setdefault(id(parameter), name)
             if other != name:
                 sentence = f"`{other}` and `{name}` are one and the same layer. Each needs weights of its own."
                 raise Trouble(sentence, "shared", other, name)
@@ -78,27 +79,28 @@ def fit_linear(
     Trouble
         The layer has not the sizes, or not the bias, that are wanted.
     """
-    fitted.claim(name, layer)
-    if any(is_lazy(parameter) for parameter in layer.parameters()):
+    if any(is_lazy(parameter) for parameter in layer._parameters.values() if parameter is not None):
         subject.tensor(layer, torch.zeros(1, 1, wanted.inputs, dtype=dtype), name=name)
-    plain = isinstance(layer, nn.Linear) and "weight" in layer._parameters
-    weight = draw.normal(wanted.outputs, wanted.inputs, scale=1.2 * wanted.inputs**-0.5)
-    bias = draw.normal(wanted.outputs, scale=0.7)
-    if plain:
-        assert isinstance(layer, nn.Linear)
-        _compare(name, (layer.in_features, layer.out_features, layer.bias is not None), wanted)
-        with torch.no_grad():
-            for kind, value in (("weight", weight), ("bias", bias)):
-                parameter = layer._parameters[kind]
-                if parameter is not None:
-                    parameter.copy_(value)
-                    fitted.parameters[f"{name}.{kind}"] = parameter
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+    if isinstance(layer, nn.Linear) and "weight" in layer._parameters:
+        fitted.claim(name, layer._parameters.values())
+        has_bias = layer.bias is not None
+        _compare(name, (layer.in_features, layer.out_features, has_bias), wanted)
+        fitted.parameters[f"{name}.weight"] = layer.weight
+        if layer.bias is not None:
+            fitted.parameters[f"{name}.bias"] = layer.bias
+        weight, bias = layer.weight.detach(), None if layer.bias is None else layer.bias.detach()
+        if subject.is_students:  # a misconception will be given the student's
+            randomize(layer, draw.again(name))
     else:
-        randomize(layer, draw)
+        fitted.claim(name, layer.parameters())
+        randomize(layer, draw.again(name))
         weight, bias = _read_off(subject, layer, name, wanted.inputs, dtype)
-        _compare(name, (wanted.inputs, weight.shape[0], bool(bias.abs().max() > 1e-6)), wanted)
+        has_bias = bool(bias is not None and bias.any())
+        _compare(name, (wanted.inputs, weight.shape[0], has_bias), wanted)
     fitted.weights[f"{name}.weight"] = weight.double()
-    if layer.bias is not None if plain else bool(bias.any()):
+    if has_bias and bias is not None:
         fitted.weights[f"{name}.bias"] = bias.double()
 
 
@@ -141,7 +143,7 @@ def _compare(name: str, found: tuple[int, int, bool], wanted: Wanted) -> None:
 
 def _read_off(
     subject: Subject, layer: nn.Module, name: str, inputs: int, dtype: torch.dtype
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return the matrix (out, in) and the bias (out,) of whatever a layer does to vectors."""
     with torch.no_grad():
         rows = torch.cat([torch.zeros(1, inputs), torch.eye(inputs)]).to(dtype)

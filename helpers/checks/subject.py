@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.checks.time_limit import TimeLimit, TookTooLong
 from helpers.checks.trouble import Trouble, raised, too_long, wrong_kind
+from helpers.checks.undisturbed import reseed
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +32,7 @@ class Subject:
 
     def __init__(self, answer: Any, limit: TimeLimit | None = None, notes: dict[Any, Any] | None = None) -> None:
         self.answer = answer
+        self.seed = 0
         self.notes: dict[Any, Any] = {} if notes is None else notes
         self.is_students = limit is not None
         self.printed = _Swallowed()
@@ -48,13 +50,17 @@ class Subject:
         return getattr(self.answer, "__module__", "")
 
     def make(self, *args: Any, **named: Any) -> torch.nn.Module:
-        """Return a new instance of a class that is being examined, in eval mode."""
+        """Return a new instance of a class that is being examined, in eval mode.
+
+        However many random numbers its making took, what it draws later is the same for every answer.
+        """
         from torch import nn
 
         module = self.call(lambda: self.answer(*args, **named), name=self.name)
         if not isinstance(module, nn.Module):
             sentence = f"`{self.name}` is no `nn.Module`: begin it with `class {self.name}(nn.Module):`."
             raise Trouble(sentence, "no module")
+        reseed(self.seed)
         return module.eval()
 
     def tensor(

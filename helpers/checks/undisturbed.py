@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 import warnings
@@ -25,6 +26,10 @@ def undisturbed() -> Iterator[None]:
     torch_state = torch.get_rng_state()
     cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
     settings = _settings()
+    # torch alone makes a million objects, which the garbage collector would walk through while the answer runs.
+    frozen = gc.get_freeze_count() == 0
+    if frozen:
+        gc.freeze()
     try:
         with ExitStack() as stack:
             stack.enter_context(warnings.catch_warnings())
@@ -37,6 +42,8 @@ def undisturbed() -> Iterator[None]:
             torch.set_num_threads(1)  # tensors are tiny: on a busy machine, several threads are many times slower
             yield
     finally:
+        if frozen:
+            gc.unfreeze()
         _restore(settings)
         torch.set_rng_state(torch_state)
         if cuda_states is not None:

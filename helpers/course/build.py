@@ -89,12 +89,11 @@ def check(project: Project) -> list[str]:
     wanted: set[Path] = set()
     for lesson in sources.lessons:
         executed = project.solutions / f"{lesson.name}.ipynb"
-        wanted |= {executed, lesson.path}
+        wanted |= {executed, lesson.path, *_picture_paths(project, lesson)}
         if reason := stale(project, lesson):
             problems.append(f"{project.relative(executed)}: {reason}")
         else:
             for path, content in _pictures(project, lesson, nbformat.read(executed, 4)).items():
-                wanted.add(path)
                 if not path.exists() or path.read_bytes() != content:
                     problems.append(f"{project.relative(path)}: not the picture that the solution draws")
         for path, text in _exercise_files(project, lesson).items():
@@ -203,7 +202,12 @@ def _pictures(project: Project, lesson: Lesson, executed: NotebookNode) -> dict[
         drawn = pictures(executed)
     except ValueError as error:
         raise CourseError(lesson.path, None, str(error)) from error
-    return {project.expected / f"{picture_name(lesson, i)}.png": content for i, content in enumerate(drawn, 1)}
+    return dict(zip(_picture_paths(project, lesson), drawn, strict=True))
+
+
+def _picture_paths(project: Project, lesson: Lesson) -> list[Path]:
+    marked = sum("expected-output" in cell.tags for cell in lesson.cells)
+    return [project.expected / f"{picture_name(lesson, number)}.png" for number in range(1, marked + 1)]
 
 
 def _exercise_files(project: Project, lesson: Lesson) -> dict[Path, str]:
@@ -225,15 +229,10 @@ def _generated(project: Project) -> set[Path]:
 
 def _remove_orphans(project: Project, lessons: list[Lesson]) -> None:
     names = {lesson.name for lesson in lessons}
+    drawn = {path for lesson in lessons for path in _picture_paths(project, lesson)}
     for path in _generated(project):
-        if path.suffix == ".png":
-            lesson, _, number = path.stem.rpartition("_")
-            marked = sum("expected-output" in cell.tags for x in lessons if x.name == lesson for cell in x.cells)
-            if number.isdigit() and int(number) <= marked:
-                continue
-        elif path.stem in names:
-            continue
-        path.unlink()
+        if path.stem not in names and path not in drawn:
+            path.unlink()
 
 
 def _text(path: Path) -> str | None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _GRID = 101
+_LOWEST, _HIGHEST = -0.25, 1.25  # features are 0 or 1; this is what the plane shows of them
 
 
 def draw_answers(values: torch.Tensor, answers: torch.Tensor, words: Sequence[str]) -> Figure:
@@ -91,14 +92,14 @@ def draw_plane(
 
     from helpers import plots
 
-    line = torch.linspace(-0.25, 1.25, _GRID)
+    line = torch.linspace(_LOWEST, _HIGHEST, _GRID)
     across, up = torch.meshgrid(line, line, indexing="xy")
     grid = torch.stack([across.flatten(), up.flatten()], dim=1)
     figure, axes = plots.panels(1, len(functions), width=4.6 * len(functions), height=4.0, sharey=True)
     for axis, (title, function) in zip(axes[0], functions.items(), strict=True):
         heights = function(grid).detach().reshape(_GRID, _GRID).numpy()
         colours = axis.imshow(
-            heights, origin="lower", extent=(line[0], line[-1], line[0], line[-1]), vmin=-0.25, vmax=1.25
+            heights, origin="lower", extent=(_LOWEST, _HIGHEST, _LOWEST, _HIGHEST), vmin=-0.25, vmax=1.25
         )
         for (x, y), word in zip(points.tolist(), words, strict=True):
             axis.plot(x, y, "o", color="white", markeredgecolor="black", markersize=8)

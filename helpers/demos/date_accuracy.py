@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _GROUPS = 8
+_ACROSS, _UP = "words, digits and signs in the line", "lines exactly right"
 
 
 def exact_by_length(
     lines: Sequence[Line], written: Sequence[str], groups: int = _GROUPS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sort the lines by length, cut them into groups of one size, and count in each what is right to the last character.
+    """Sort the lines by length, cut them into groups of one size, and count what is exactly right in each.
 
     Parameters
     ----------
@@ -72,8 +73,8 @@ def draw_exact_by_length(lines: Sequence[Line], written: Mapping[str, Sequence[s
         lengths,
         {name: shares for name, (_, shares) in measured.items()},
         title=title,
-        xlabel="words, digits and signs in the line",
-        ylabel="lines exactly right",
+        xlabel=_ACROSS,
+        ylabel=_UP,
     )
     figure.axes[0].set_ylim(-0.04, 1.04)
     return figure
@@ -85,14 +86,13 @@ def draw_lengths(lines: Sequence[Line]) -> Figure:
 
     figure, axes = plots.panels(1, 1, width=6.4, height=3.0)
     axis = axes[0, 0]
-    lengths = {name: [] for name in ("one day", "two days")}
+    lengths: dict[str, list[int]] = {"one day": [], "two days": []}
     for line in lines:
         lengths["two days" if " " in line.iso else "one day"].append(len(split_words(line.text)))
     bins = np.arange(5, max(map(max, lengths.values())) + 4, 3)
-    axis.hist(
-        list(lengths.values()), bins=bins, stacked=True, label=list(lengths), color=[plots.BLUE, plots.ORANGE], rwidth=0.9
-    )
-    axis.set(title="Long lines tend to name two days", xlabel="words, digits and signs in the line", ylabel="lines")
+    colours = [plots.BLUE, plots.ORANGE]
+    axis.hist(list(lengths.values()), bins=bins, stacked=True, label=list(lengths), color=colours, rwidth=0.9)
+    axis.set(title="Long lines tend to name two days", xlabel=_ACROSS, ylabel="lines")
     axis.legend()
     return figure
 
@@ -107,7 +107,7 @@ def draw_exact_by_days(lines: Sequence[Line], written: Sequence[str], title: str
         chosen = [place for place, line in enumerate(lines) if len(line.iso.split()) == days]
         lengths, shares = exact_by_length([lines[place] for place in chosen], [written[place] for place in chosen], 4)
         axis.plot(lengths, shares, color=colour, marker=marker, label="one day" if days == 1 else "two days")
-    axis.set(title=title, xlabel="words, digits and signs in the line", ylabel="lines exactly right", ylim=(-0.04, 1.04))
+    axis.set(title=title, xlabel=_ACROSS, ylabel=_UP, ylim=(-0.04, 1.04))
     axis.grid(axis="y")
     axis.legend(loc="upper right")
     return figure

@@ -138,7 +138,9 @@ def describe_step(decoding: Decoding, step: int) -> str:
     """The same in words, for readers who cannot see the picture."""
     numbers, names = _likeliest(decoding, step)
     order = decoding.weights[step].argsort()[::-1][:3]
-    looks = ", ".join(f"“{decoding.words[place]}” (word {place + 1}) {decoding.weights[step, place]:.2f}" for place in order)
+    looks = ", ".join(
+        f"“{decoding.words[place]}” (word {place + 1}) {decoding.weights[step, place]:.2f}" for place in order
+    )
     return (
         f"Step {step + 1} of {len(decoding.written)}. Written so far: “{decoding.so_far(step)}”. "
         f"Most weight: {looks}. It writes “{names[0]}”, with probability {numbers[0]:.2f}."

@@ -61,7 +61,6 @@ def gradient_by_layer(step: Step, layers: list[nn.Module]) -> np.ndarray:
     generator = torch.Generator().manual_seed(_SEED)
     x, directions = torch.randn(2, _WORDS, WIDTH, generator=generator, dtype=torch.float64)
     for layer in layers:
-        layer.zero_grad()
         x = step(layer, x)
     (-(x * directions).mean()).backward()
     return np.array([size_of_gradient(layer) for layer in layers])
@@ -89,28 +88,7 @@ def draw_first_layer(steps: Mapping[str, Step]) -> Figure:
 
 def draw_by_layer(steps: Mapping[str, Step], depth: int, weight_scale: float) -> Figure:
     """The size of every layer's gradient in one stack, a line for each kind of step."""
-    from helpers import plots
-
-    sizes = _sizes(steps, depth, weight_scale)
-    _, axes = plots.panels(width=7.0, height=4.0)
-    axes[0, 0].set_ylim(_LOWEST, _HIGHEST)
-    axes[0, 0].set_xlim(0.5, DEPTHS[-1] + 0.5)
-    return plots.curves(
-        np.arange(1, depth + 1),
-        {name: np.where((size > _LOWEST) & (size < _HIGHEST), size, np.nan) for name, size in sizes.items()},
-        title=f"Gradients in {depth} layers, starting weights × {weight_scale:g}",
-        xlabel="layer (1 is next to the input)",
-        ylabel="size of the layer's gradient",
-        log_y=True,
-        ax=axes[0, 0],
-    )
-
-
-def describe_by_layer(steps: Mapping[str, Step], depth: int, weight_scale: float) -> str:
-    """The same in a sentence, for readers who cannot see the picture."""
-    sizes = _sizes(steps, depth, weight_scale)
-    ends = "; ".join(f"{name}: {size[0]:.0e} at layer 1, {size[-1]:.0e} at the last" for name, size in sizes.items())
-    return f"Size of the gradient in {depth} layers with starting weights times {weight_scale:g}. {ends}."
+    return _draw(_sizes(steps, depth, weight_scale), weight_scale)
 
 
 def depth_demo(steps: Mapping[str, Step]) -> Widget:
@@ -129,8 +107,8 @@ def depth_demo(steps: Mapping[str, Step]) -> Widget:
     shown = widgets.HTML()
 
     def redraw(_: object = None) -> None:
-        setting = steps, depth.value, scale.value
-        shown.value = picture(draw_by_layer(*setting), describe_by_layer(*setting))
+        sizes = _sizes(steps, depth.value, scale.value)
+        shown.value = picture(_draw(sizes, scale.value), _describe(sizes, scale.value))
 
     depth.observe(redraw, names="value")
     scale.observe(redraw, names="value")
@@ -141,3 +119,32 @@ def depth_demo(steps: Mapping[str, Step]) -> Widget:
 def _sizes(steps: Mapping[str, Step], depth: int, weight_scale: float) -> dict[str, np.ndarray]:
     layers = make_layers(depth, weight_scale)
     return {name: gradient_by_layer(step, layers) for name, step in steps.items()}
+
+
+def _draw(sizes: Mapping[str, np.ndarray], weight_scale: float) -> Figure:
+    from helpers import plots
+    from helpers.style import single_axes
+
+    depth = len(next(iter(sizes.values())))
+    axis = single_axes(4.8, 3.2)
+    axis.set_ylim(_LOWEST, _HIGHEST)
+    axis.set_xlim(0.5, DEPTHS[-1] + 0.5)
+    figure = plots.curves(
+        np.arange(1, depth + 1),
+        {name: np.where((size > _LOWEST) & (size < _HIGHEST), size, np.nan) for name, size in sizes.items()},
+        title=f"Gradients in {depth} layers, starting weights × {weight_scale:g}",
+        xlabel="layer (1 is next to the input)",
+        ylabel="size of the layer's gradient",
+        log_y=True,
+        ax=axis,
+    )
+    axis.set_yticks([10.0**power for power in range(-20, 11, 5)])
+    axis.minorticks_off()
+    return figure
+
+
+def _describe(sizes: Mapping[str, np.ndarray], weight_scale: float) -> str:
+    """The picture in a sentence, for readers who cannot see it."""
+    depth = len(next(iter(sizes.values())))
+    ends = "; ".join(f"{name}: {size[0]:.0e} at layer 1, {size[-1]:.0e} at the last" for name, size in sizes.items())
+    return f"Size of the gradient in {depth} layers with starting weights times {weight_scale:g}. {ends}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ def draw_one_vector(words: Sequence[str], characters: Sequence[str]) -> Figure:
     return figure
 
 
-def draw_shortcut(
-    words: Sequence[str], characters: Sequence[str], weights: Sequence[float], writing: int = -1
-) -> Figure:
+def draw_shortcut(words: Sequence[str], characters: Sequence[str], weights: Sequence[float]) -> Figure:
     """Draw how one step of the writing takes a weighted average of all the states.
 
     Parameters
@@ -47,13 +46,11 @@ def draw_shortcut(
         What is read, and what has been written so far, the last one being written now.
     weights
         How much the step takes from each word's state; a line's width shows it.
-    writing
-        Which step is drawn; the last one by default.
     """
     figure, axis, reads, writes = _two_rows(words, characters, "At each step, a weighted average of all the states")
     from helpers import plots
 
-    step = writes[writing]
+    step = writes[-1]
     for read, weight in zip(reads, weights, strict=True):
         axis.plot(
             [read, step],
@@ -90,7 +87,7 @@ def _two_rows(
             side = _HALF if offset > 0 else -_HALF
             start, end = ((place, height + side), (place, height + offset - 0.22))
             _arrow(axis, *((start, end) if offset > 0 else ((place, height + offset + 0.22), (place, height + side))))
-        for left, right in zip(places, places[1:], strict=False):
+        for left, right in pairwise(places):
             arrow = "<|-|>" if height == _READS else "-|>"
             _arrow(axis, (left + _HALF, height), (right - _HALF, height), style=arrow)
     edge = min(reads[0], writes[0]) - 0.9
@@ -107,7 +104,9 @@ def _box(axis: Axes, x: float, y: float, text: str, colour: str, half_width: flo
 
     style = "round,pad=0,rounding_size=0.12"
     corner = (x - half_width, y - _HALF)
-    axis.add_patch(FancyBboxPatch(corner, 2 * half_width, 2 * _HALF, boxstyle=style, facecolor=colour, edgecolor="none"))
+    axis.add_patch(
+        FancyBboxPatch(corner, 2 * half_width, 2 * _HALF, boxstyle=style, facecolor=colour, edgecolor="none")
+    )
     # Black where white would be hard to read: on the purple of the course's colours.
     axis.text(x, y, text, ha="center", va="center", weight="bold", color="black" if text == "one vector" else "white")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,7 +111,12 @@ def loss_while_learning(blocks: nn.ModuleList, learning_rate: float, steps: int,
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    return np.array([np.mean(losses[max(0, i - _SMOOTHING + 1) : i + 1]) for i in range(steps)])
+    return running_mean(losses, _SMOOTHING)
+
+
+def running_mean(numbers: Sequence[float], last: int) -> np.ndarray:
+    """For each number, the mean of itself and those before it, `last` in all or as many as there are."""
+    return np.array([np.mean(numbers[max(0, i - last) : i]) for i in range(1, len(numbers) + 1)])
 
 
 def _counter(blocks: nn.ModuleList) -> nn.Module:

@@ -1,0 +1,146 @@
+"""A decoder block with known weights, inputs for it, and what torch makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from helpers.checks import self_attention_case
+from helpers.checks.decoder_parts import fit_decoder
+from helpers.checks.draw import PADDING, PER_HEAD, PER_QUERY, Draw
+from helpers.checks.parts import Fitted, remembered
+from helpers.checks.seen import Seen, same
+from helpers.checks.self_attention_case import run_layer
+from helpers.checks.subject import Subject
+from helpers.checks.trouble import Trouble
+
+Weights = Mapping[str, torch.Tensor]
+_AXES = {PADDING: "(b, 1, 1, {})", PER_QUERY: "(b, 1, t, {})", PER_HEAD: "(b, h, t, {})"}
+
+
+def expected_output(
+    weights: Weights,
+    h: int,
+    x: torch.Tensor,
+    memory: torch.Tensor | None = None,
+    mask: torch.Tensor | None = None,
+    memory_mask: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return what torch's functions give with these weights: (b, t, k) gives (b, t, k), in float64."""
+
+    def named(start: str) -> dict[str, torch.Tensor]:
+        return {name.removeprefix(start): value for name, value in weights.items() if name.startswith(start)}
+
+    def norm(number: int, x: torch.Tensor) -> torch.Tensor:
+        learned = named(f"norm {number}.")
+        return F.layer_norm(x, x.shape[-1:], learned.get("weight"), learned.get("bias"))
+
+    t = x.shape[1]
+    causal = torch.ones(t, t, dtype=torch.bool, device=x.device).tril()
+    allowed = causal if mask is None else causal & mask
+    x = norm(1, x + self_attention_case.expected_output(named("self-attention."), h, x, allowed))
+    if memory is not None:
+        across = named("cross-attention.")
+        x = norm(2, x + self_attention_case.expected_output(across, h, x, memory_mask, memory))
+    hidden = F.relu(F.linear(x, weights["mlp_1.weight"], weights.get("mlp_1.bias")))
+    return norm(3, x + F.linear(hidden, weights["mlp_2.weight"], weights.get("mlp_2.bias")))
+
+
+class Case:
+    """A block with known weights, and inputs for it."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        draw: Draw,
+        *,
+        memory: bool = True,
+        mask: str | None = None,
+        memory_mask: str | None = None,
+        hidden: bool = True,
+        dropout: float | None = 0.0,
+        dtype: torch.dtype = torch.float32,
+        ones: str = "",
+        long: bool = False,
+        **fixed: int,
+    ) -> None:
+        while True:
+            sizes = draw.sizes("b t tk h m more", 2, 8, ["h*m"]) | dict.fromkeys(ones.split(), 1) | fixed
+            k = sizes["h"] * sizes["m"]
+            if k > 2 and sizes["more"] % k:  # a width of 2 k or 3 k could be something else
+                break
+        if long:
+            sizes |= {"t": 41, "tk": 59}
+        b, t, tk, h = sizes["b"], sizes["t"], sizes["tk"], sizes["h"]
+        wide = k + sizes["more"] if hidden else 2 * k
+        self.sizes = {"b": b, "t": t, "tk": tk, "h": h, "k": k, "d": sizes["m"], "h·d": k, "hidden": wide}
+        named: dict[str, Any] = {} if dropout is None else {"dropout": dropout}
+        if hidden:
+            named["hidden_dim"] = wide
+        self.subject = subject
+        self.layer = subject.make(k, h, **named).to(dtype)
+        ways = fit_decoder(subject, draw, self.layer, self.sizes, dtype)
+        self.x, self.memory = draw.normal(2, 5, k, dtype=dtype), draw.normal(2, 4, k, dtype=dtype)
+        self.mask: torch.Tensor | None = None
+        self.memory_mask: torch.Tensor | None = None
+        fitted = ways[self._which(ways)]
+        self.x = draw.normal(b, t, k, dtype=dtype)
+        self.memory = draw.normal(b, tk, k, dtype=dtype)
+        self.has_memory = memory
+        if mask is not None:
+            self.mask = draw.mask(mask, b, h, t, t)
+        if memory_mask is not None:
+            self.memory_mask = draw.mask(memory_mask, b, h, t, tk)
+        self.fitted: Fitted = remembered(subject, draw, str(sizes), self.layer, fitted)
+        self.words = " with a memory" if memory else " without a memory"
+        if mask is not None:
+            self.words += f" and a mask {_AXES[mask].format('t')}"
+        if memory_mask is not None:
+            self.words += f" and a memory mask {_AXES[memory_mask].format('tk')}"
+
+    def _which(self, ways: list[Fitted]) -> int:
+        """Which of its two attentions, and of its three norms, is which shows only in what a block computes."""
+        if not self.subject.is_students:
+            return 0
+        if "way" not in self.subject.notes:
+            self.has_memory = True
+            try:
+                output = self.call()
+            except Trouble:  # told where it belongs
+                return 0
+            agree = (i for i, way in enumerate(ways) if same(output, self.expected(way.weights), 3.0))
+            self.subject.notes["way"] = next(agree, 0)
+        number: int = self.subject.notes["way"]
+        return number
+
+    def call(self, first_only: bool = False) -> torch.Tensor:
+        """Return the answer's output, for the first text alone if asked."""
+        part = slice(1) if first_only else slice(None)
+        masks = [m if m is None or m.dim() < 4 else m[part] for m in (self.mask, self.memory_mask)]
+        memory = self.memory[part] if self.has_memory else None
+        return run_layer(self.subject, self.layer, self.x[part], memory=memory, mask=masks[0], memory_mask=masks[1])
+
+    def expected(
+        self, weights: Weights | None = None, x: torch.Tensor | None = None, memory: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return torch's output."""
+        weights = self.fitted.weights if weights is None else weights
+        x = self.x.detach().double() if x is None else x
+        if memory is None and self.has_memory:
+            memory = self.memory.detach().double()
+        return expected_output(weights, self.sizes["h"], x, memory, self.mask, self.memory_mask)
+
+    def seen(self, what: str, got: torch.Tensor | None = None) -> Seen:
+        """Return the output beside torch's."""
+        return Seen(
+            what + self.words,
+            self.call() if got is None else got,
+            self.expected,
+            ("b", "t", "k"),
+            self.sizes,
+            dtype=torch.float64 if self.x.dtype == torch.float64 else None,
+            alone=lambda: self.call(first_only=True),
+        )

@@ -1,0 +1,152 @@
+"""Exercise 1, additive attention: what the check looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from helpers.checks.additive_case import Case
+from helpers.checks.additive_parts import additive_weights, draw_parts
+from helpers.checks.draw import Draw
+from helpers.checks.engine import Exercise, Step, simpler_cases
+from helpers.checks.gradients import seen_gradients
+from helpers.checks.mistakes_1 import MISCONCEPTIONS
+from helpers.checks.seen import Seen
+from helpers.checks.subject import Subject
+
+
+def look_at_weights(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
+    """The weights; `settings` are those of `Case`."""
+    case = Case(subject, draw, **settings)
+    yield case.seen_weights(case.call()[1])
+
+
+def look_at_both(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
+    """The weights, then the context; `settings` are those of `Case`."""
+    case = Case(subject, draw, **settings)
+    context, weights = case.call()
+    before = "In float64, the " if case.dtype == torch.float64 else "The "
+    yield case.seen_weights(weights, before + "tensor of weights")
+    yield case.seen_context(context, before + "context")
+
+
+def look_at_large_scores(subject: Subject, draw: Draw, mask: bool = False) -> Iterator[Seen]:
+    """Scores in the thousands, exact ones: they overflow a softmax that does not subtract its maximum."""
+    case = Case(subject, draw, mask=mask, hidden=3, q=4, k=6)
+    yield case.seen_weights(case.call()[1])  # weights of 0 and 1 alone would be little to tell mistakes apart by
+    # Each key is a unit vector and U is ±30, so each tanh is exactly ±1, and each score an odd multiple of 1024. The
+    # first two keys have opposite scores.
+    case.query = torch.zeros_like(case.query)
+    places = torch.randint(6, case.keys.shape[:2], generator=draw.generator)
+    places[:, :2] = torch.arange(2)
+    case.keys = F.one_hot(places, 6).float()
+    signs = draw.normal(3, 6).sign()
+    signs[:, 1] = -signs[:, 0]
+    large = {"U": 30 * signs, "v": 1024 * 2.0 ** torch.arange(3) * draw.normal(3).sign()}
+    case.hold(draw_parts(draw, case.arguments) | large)
+    if mask:  # the best keys are forbidden: their scores must be hidden however large they are
+        case.mask, case.words = case.weights() < 0.01, " with a mask (b, tk) that forbids the best keys"
+    context, weights = case.call()
+    seen = case.seen_weights(weights, "For scores in the thousands, the tensor of weights")
+    if mask:
+        seen.clue = lambda got: "The number that hides a score must win over every score, however large"
+    yield seen
+    yield case.seen_context(context, "For scores in the thousands, the context")
+
+
+def look_at_gradients(subject: Subject, draw: Draw, mask: bool = False, empty: bool = False) -> Iterator[Seen]:
+    """The gradients of the query, the keys, W, U and v; where `empty`, with a text in which nothing is allowed."""
+    case = Case(subject, draw, mask=mask, dtype=torch.float64)
+    when = case.words
+    if empty:
+        assert case.mask is not None
+        case.mask[-1] = False
+        when = " where nothing may be attended to"
+        case.words = when
+    leaves = {"the query": case.query.requires_grad_(), "the keys": case.keys.requires_grad_()}
+    context, weights = case.call()
+    yield case.seen_weights(weights)
+    yield case.seen_context(context)
+    held = case.roles.held
+    leaves |= {n: p for n, p in case.layer.named_parameters() if n in held and "bias" not in held[n].part}
+    exact = {name: leaf.detach().double() for name, leaf in leaves.items()}
+    biases = {name: value for name, value in case.parameters().items() if name not in leaves}
+
+    def formula(leaves: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        parts = case.roles.read({**biases, **leaves}, case.arguments)
+        weights = additive_weights(parts, leaves["the query"], leaves["the keys"], case.mask)
+        return torch.einsum("bt,btk->bk", weights, leaves["the keys"])
+
+    axes = {"the query": ("b", "q"), "the keys": ("b", "tk", "k")}
+    yield from seen_gradients(subject, draw, context, leaves, formula, exact, axes, case.sizes, when)
+
+
+def look_at_training(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Nothing in this layer is random, not in train mode either."""
+    case = Case(subject, draw)
+    case.layer.train()
+    context, weights = case.call()
+    yield case.seen_weights(weights, "The tensor of weights in train mode")
+    yield case.seen_context(context, "The context in train mode")
+
+
+def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """A layer that has been used, with other sizes and a mask, keeps nothing of it."""
+    case = Case(subject, draw, mask=True)
+    case.call()
+    b, tk = case.sizes["b"] + 1, case.sizes["tk"] + 2
+    case.query, case.keys = draw.normal(b, case.arguments.q), draw.normal(b, tk, case.arguments.k)
+    case.mask, case.words, case.sizes = None, " of a layer that was used before", case.sizes | {"b": b, "tk": tk}
+    context, weights = case.call()
+    yield case.seen_weights(weights)
+    yield case.seen_context(context)
+
+
+SIMPLER: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("without a mask", {"mask": False}),
+    ("for a batch of one, and wrong for several", {"b": 1}),
+    ("in float32, but not in float64", {"dtype": torch.float32}),
+    ("for sizes above 1", {"ones": ""}),
+    ("for fewer keys", {"long": False}),
+)
+_USUAL: dict[str, Any] = {"mask": False, "b": None, "dtype": torch.float32, "ones": "", "long": False}
+
+
+def _both(right: str, **settings: Any) -> Step:
+    return Step(right, look_at_both, settings, simpler_cases(settings, _USUAL, SIMPLER))
+
+
+EXERCISE = Exercise(
+    id="1",
+    title="additive attention",
+    passed="Scores, weights, context, masks and gradients agree with the formula.",
+    hints=(
+        "W q is (b, hidden) and U k is (b, tk, hidden). To add the first to each of the tk rows of the second, it "
+        "needs an axis of length 1 in the middle: `[:, None]`.",
+        "v turns (b, tk, hidden) into one score for each key: (b, tk). For the context, give the weights an axis at "
+        "the end, (b, tk, 1), multiply them with the keys, and add up over the keys.",
+    ),
+    steps=(
+        Step("the weights", look_at_weights, {}, simpler_cases({}, _USUAL, SIMPLER)),
+        _both("the context"),
+        _both("sizes of 1", ones="b tk"),
+        _both("sizes of 1", ones="q k"),
+        _both("sizes of 1", ones="hidden"),
+        _both("many keys", long=True),
+        Step("masks", look_at_weights, {"mask": True}, simpler_cases({"mask": True}, _USUAL, SIMPLER)),
+        _both("masks and context", mask=True),
+        Step("large scores", look_at_large_scores),
+        Step("large scores", look_at_large_scores, {"mask": True}),
+        _both("float64", mask=True, dtype=torch.float64),
+        Step("the gradients", look_at_gradients),
+        Step("the gradients", look_at_gradients, {"mask": True}),
+        Step("rows without any key", look_at_gradients, {"mask": True, "empty": True}),
+        Step("train mode", look_at_training),
+        Step("using a layer twice", look_twice),
+    ),
+    telling="masks and context",
+    misconceptions=MISCONCEPTIONS,
+)

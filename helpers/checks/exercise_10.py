@@ -1,0 +1,190 @@
+"""Exercise 10, a picture as a row of patches: what the check looks at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from helpers.checks.draw import Draw
+from helpers.checks.engine import Exercise, Step
+from helpers.checks.gradients import seen_gradients
+from helpers.checks.mistakes_10 import MISCONCEPTIONS
+from helpers.checks.seen import Seen, close
+from helpers.checks.subject import Subject
+from helpers.checks.trouble import Trouble, wrong_kind
+
+AXES = ("b", "patch", "pixel")
+
+
+def expected_patches(images: torch.Tensor, patch: int) -> torch.Tensor:
+    """Cut (b, height, width) into (b, patches, patch * patch), a square at a time."""
+    _, height, width = images.shape
+    squares = [
+        images[:, top : top + patch, left : left + patch].flatten(1)
+        for top in range(0, height, patch)
+        for left in range(0, width, patch)
+    ]
+    return torch.stack(squares, dim=1)
+
+
+def _sizes(draw: Draw, square: bool = False, **fixed: int) -> dict[str, int]:
+    """Draw b, rows, columns and patch, all different: a mistake always shows, and every side divides by 2 as well."""
+    patch = draw.random.choice([3, 4])
+    rows, columns = draw.random.sample([n for n in (2, 4, 6) if n != patch], 2)
+    sizes = {"b": draw.random.choice([5, 7]), "rows": rows, "columns": columns, "patch": patch, **fixed}
+    if square:
+        sizes["columns"] = sizes["rows"]
+    return sizes
+
+
+def _pictures(
+    draw: Draw, dtype: torch.dtype = torch.float32, **settings: Any
+) -> tuple[torch.Tensor, int, dict[str, int]]:
+    """Draw pictures (b, height, width), the side of a patch, and sizes for messages."""
+    sizes = _sizes(draw, **settings)
+    patch = sizes.pop("patch")
+    height, width = sizes["rows"] * patch, sizes["columns"] * patch
+    if dtype == torch.uint8:
+        images = torch.randint(0, 256, (sizes["b"], height, width), generator=draw.generator, dtype=dtype)
+    else:
+        images = draw.normal(sizes["b"], height, width, dtype=dtype)
+    return images, patch, sizes | {"height": height, "width": width}
+
+
+def _called(subject: Subject, images: torch.Tensor, patch: int) -> torch.Tensor:
+    """Call the answer, which may give whole numbers for whole numbers."""
+    if images.is_floating_point():
+        return subject.tensor(subject.answer, images, patch, name=subject.name)
+    value = subject.call(subject.answer, images, patch, name=subject.name)
+    if not isinstance(value, torch.Tensor):
+        raise wrong_kind(value, subject.name)
+    return value
+
+
+def look_at_patches(
+    subject: Subject, draw: Draw, dtype: torch.dtype = torch.float32, **settings: Any
+) -> Iterator[Seen]:
+    """The patches of some pictures; `settings` are those of `_sizes`."""
+    images, patch, sizes = _pictures(draw, dtype, **settings)
+    _, height, width = images.shape
+    kind = {torch.float64: " in float64", torch.uint8: " of whole numbers"}.get(dtype, "")
+    yield Seen(
+        f"What comes of {height} x {width} pictures{kind}, with patch={patch},",
+        _called(subject, images, patch),
+        lambda: expected_patches(images, patch),
+        AXES,
+        sizes,
+        dtype=dtype if dtype == torch.float64 else None,
+        clue=lambda got: _clue(got, expected_patches(images.double(), patch)),
+    )
+
+
+def look_at_other_shapes(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Pictures that are not square, at which careless code stops."""
+    try:
+        yield from look_at_patches(subject, draw)
+    except Trouble as trouble:
+        if trouble.key[0] != "raised":
+            raise
+        sentence = f"Square pictures pass, but where height and width differ it stops. {trouble.sentence}"
+        raise Trouble(sentence, "stops where height and width differ") from None
+
+
+def look_at_rest(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """A side that does not divide is refused, whichever it is, and the message names its size and the patch."""
+    sizes = _sizes(draw)
+    patch = sizes["patch"]
+    facts: dict[str, Any] = {}
+    told: dict[str, str] = {}
+    for side in ("height", "width"):
+        size = {"height": sizes["rows"] * patch, "width": sizes["columns"] * patch}
+        size[side] += draw.random.randint(1, patch - 1)
+        images = draw.normal(sizes["b"], *size.values())
+        came = subject.call(lambda images=images: _outcome(subject.answer, images, patch), name=subject.name)
+        kind = _kind(came)
+        facts[f"came of the {side}"] = "ValueError" if isinstance(came, ValueError) else kind
+        facts[f"names the {side}"] = {str(size[side]), str(patch)} <= set(re.findall(r"\d+", str(came)))
+        told[f"came of the {side}"] = (
+            f"With patch={patch}, a {side} of {size[side]} pixels does not divide: that should raise a ValueError; "
+            f"here comes {kind}."
+        )
+        told[f"names the {side}"] = f"The ValueError should name both the {side}, {size[side]}, and the patch, {patch}."
+    wanted = {name: True if name.startswith("names") else "ValueError" for name in facts}
+    yield Seen("What comes of a size that does not divide", facts, lambda: wanted, told=told)
+
+
+def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Each pixel's gradient is the one of its place in its patch."""
+    images, patch, sizes = _pictures(draw)
+    images.requires_grad_()
+    output = _called(subject, images, patch)
+    exact = {"the pictures": images.detach().double()}
+    yield from seen_gradients(
+        subject,
+        draw,
+        output,
+        {"the pictures": images},
+        lambda x: expected_patches(x["the pictures"], patch),
+        exact,
+        {"the pictures": ("b", "line", "column")},
+        sizes,
+    )
+
+
+def _outcome(answer: Any, images: torch.Tensor, patch: int) -> Any:
+    """What a call gives, or the error that it raises."""
+    try:
+        return answer(images, patch)
+    except Exception as error:
+        return error
+
+
+def _kind(came: Any) -> str:
+    """What came, in a few words."""
+    if isinstance(came, torch.Tensor):
+        return f"an output of shape {tuple(came.shape)}"
+    return type(came).__name__
+
+
+def _clue(got: torch.Tensor, expected: torch.Tensor) -> str:
+    """What is still right in patches whose numbers are not all in place."""
+    if got.shape != expected.shape:
+        return ""
+    mine, wanted = (patches.sort(-1).values for patches in (got, expected))
+    if bool(close(mine.float(), wanted.float()).all()):
+        return "Each patch holds the right pixels, in a wrong order"
+    if bool(close(mine.flatten(1).sort().values.float(), wanted.flatten(1).sort().values.float()).all()):
+        return "Each picture keeps its own pixels, but they are shared out wrongly among its patches"
+    return ""
+
+
+EXERCISE = Exercise(
+    id="10",
+    title="a picture as a row of patches",
+    passed="Pictures of every shape are cut row by row, and what does not divide is refused.",
+    hints=(
+        "Cut each side in two: the height into (rows, patch), the width into (columns, patch). With `reshape` that "
+        "makes five axes: (b, rows, patch, columns, patch). No pixel moves yet.",
+        "A patch's own two axes must stand side by side before they can be joined: `permute` swaps the third and the "
+        "fourth of the five. Then join two and two.",
+    ),
+    steps=(
+        Step("square pictures", look_at_patches, {"square": True}),
+        Step("other shapes", look_at_other_shapes),
+        Step("patches of 2 x 2", look_at_patches, {"patch": 2, "rows": 4, "columns": 3}),
+        Step("sizes of 1", look_at_patches, {"b": 1}),
+        Step("sizes of 1", look_at_patches, {"patch": 1, "rows": 3}),
+        Step("sizes of 1", look_at_patches, {"rows": 1}),
+        Step("sizes of 1", look_at_patches, {"columns": 1}),
+        Step("sizes of 1", look_at_patches, {"rows": 1, "columns": 1}),
+        Step("what does not divide", look_at_rest),
+        Step("whole numbers", look_at_patches, {"dtype": torch.uint8}),
+        Step("the gradients", look_at_gradients),
+        Step("float64", look_at_patches, {"dtype": torch.float64}, (("in float32", {"dtype": torch.float32}),)),
+    ),
+    telling="other shapes",
+    misconceptions=MISCONCEPTIONS,
+)

@@ -1,0 +1,141 @@
+"""Exercise 6b, the decoder block: what the check looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+
+from helpers.checks.decoder_case import Case
+from helpers.checks.draw import PADDING, PER_HEAD, PER_QUERY, Draw
+from helpers.checks.engine import Exercise, Step, simpler_cases
+from helpers.checks.gradients import seen_gradients
+from helpers.checks.mistakes_6b import MISCONCEPTIONS
+from helpers.checks.seen import Seen
+from helpers.checks.subject import Subject
+
+
+def look_at_output(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
+    """The output for random weights and inputs; `settings` are those of `Case`."""
+    what = "In float64, the output" if settings.get("dtype") == torch.float64 else "The output"
+    yield Case(subject, draw, **settings).seen(what)
+
+
+def look_at_empty_rows(subject: Subject, draw: Draw, memory: bool = True) -> Iterator[Seen]:
+    """A text, or a memory, that is nothing but padding."""
+    masks = {"memory_mask": PADDING} if memory else {"mask": PADDING}
+    case = Case(subject, draw, **masks)  # type: ignore[arg-type]
+    mask = case.memory_mask if memory else case.mask
+    assert mask is not None
+    mask[-1] = False
+    yield case.seen("Where a word may attend to nothing, the output")
+
+
+def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """The gradients of the input, of the memory, and of all weights."""
+    case = Case(subject, draw, dtype=torch.float64, mask=PADDING, memory_mask=PADDING)
+    case.x.requires_grad_()
+    case.memory.requires_grad_()
+    output = case.call()
+    yield case.seen("The output", output)
+    leaves: dict[str, torch.Tensor] = {"x": case.x, "memory": case.memory, **case.fitted.parameters}
+    exact = {"x": case.x.detach().double(), "memory": case.memory.detach().double(), **case.fitted.weights}
+
+    def torchs(leaves: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return case.expected(leaves, leaves["x"], leaves["memory"])
+
+    axes = {"x": ("b", "t", "k"), "memory": ("b", "tk", "k")}
+    yield from seen_gradients(subject, draw, output, leaves, torchs, exact, axes, case.sizes, case.words)
+
+
+def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """No dropout in eval mode, and with dropout=0 none in train mode either."""
+    case = Case(subject, draw, dropout=0.6)
+    first, second = case.call(), case.call()
+    told = {"the same twice": "Two calls with the same input differ in eval mode: dropout belongs to training only."}
+    facts = {"the same twice": bool(torch.equal(first, second))}
+    yield Seen("Eval mode", facts, lambda: dict.fromkeys(told, True), told=told)
+    yield case.seen("The output in eval mode with dropout=0.6", first)
+    case = Case(subject, draw, dropout=0.0)
+    case.layer.train()
+    yield case.seen("The output in train mode with dropout=0")
+
+
+def look_at_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Train mode is random; where dropout falls is left open."""
+    case = Case(subject, draw, dropout=0.7, b=4, t=8)
+    case.layer.train()
+    first, second = case.call(), case.call()
+    told = {"random": "Two calls with the same input give the same output although dropout=0.7: nothing is dropped."}
+    facts = {"random": not torch.equal(first, second)}
+    yield Seen("Dropout in train mode", facts, lambda: dict.fromkeys(told, True), told=told)
+
+
+def look_at_defaults(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Nothing said but the two sizes."""
+    case = Case(subject, draw, hidden=False, dropout=None)
+    yield case.seen("For a block made with embed_dim and num_heads alone, the output")
+
+
+def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """A block that has been used, with masks and other sizes, keeps nothing of it."""
+    case = Case(subject, draw, mask=PADDING, memory_mask=PADDING)
+    case.call()
+    case.x, case.has_memory, case.mask, case.memory_mask = draw.normal(5, 9, case.sizes["k"]), False, None, None
+    case.words, case.sizes = "", case.sizes | {"b": 5, "t": 9}
+    yield case.seen("The output of a block that was used before, with masks, a memory and other sizes,")
+
+
+SIMPLER: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("without a mask", {"mask": None, "memory_mask": None}),
+    ("without a memory", {"memory": False, "memory_mask": None}),
+    ("for one head, and wrong for several", {"h": 1, "m": 6}),
+    ("for a batch of one, and wrong for several", {"b": 1}),
+    ("in float32, but not in float64", {"dtype": torch.float32}),
+    ("for tensors that have no axis of size 1", {"ones": ""}),
+    ("for shorter inputs", {"long": False}),
+)
+_USUAL: dict[str, Any] = {
+    "memory": True, "mask": None, "memory_mask": None, "h": None, "m": None, "b": None, "dtype": torch.float32,
+    "ones": "", "long": False,
+}  # fmt: skip
+
+
+def _output(right: str, **settings: Any) -> Step:
+    return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER))
+
+
+EXERCISE = Exercise(
+    id="6b",
+    title="the decoder block",
+    passed="Causal attention, attention to the memory, MLP, masks, gradients and dropout agree with torch's own layer.",
+    hints=(
+        "Three parts of one shape: something is computed from x, it is added to x, and the sum is normed. The block of "
+        "exercise 4 has two such lines; the one for the memory stands between them.",
+        "In the first line keys and values come from x, and the causal mask goes along; where there is a `mask` too, "
+        "`&` joins the two. In the second, `context=memory` brings other keys and values, with their own mask.",
+    ),
+    steps=(
+        _output("the text so far", memory=False),
+        _output("the memory"),
+        *(_output("masks", memory=False, mask=mask) for mask in (PADDING, PER_QUERY, PER_HEAD)),
+        *(_output("memory masks", memory_mask=mask) for mask in (PADDING, PER_QUERY, PER_HEAD)),
+        _output("both masks", mask=PADDING, memory_mask=PADDING),
+        _output("sizes of 1", ones="b t"),
+        _output("sizes of 1", ones="tk"),
+        _output("sizes of 1", ones="m"),
+        _output("sizes of 1", ones="h"),
+        _output("long inputs", long=True),
+        _output("float64", dtype=torch.float64, mask=PER_QUERY, memory_mask=PADDING),
+        Step("the gradients", look_at_gradients),
+        Step("rows without any key", look_at_empty_rows, {"memory": False}),
+        Step("rows without any key", look_at_empty_rows),
+        Step("eval mode", look_at_eval),
+        Step("dropout", look_at_dropout),
+        Step("the defaults", look_at_defaults),
+        Step("using a block twice", look_twice),
+    ),
+    telling="both masks",
+    misconceptions=MISCONCEPTIONS,
+)

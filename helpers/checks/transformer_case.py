@@ -1,0 +1,244 @@
+"""A text classifier with known weights, texts for it, and what its own blocks make of them between our ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from helpers.checks.draw import Draw
+from helpers.checks.exercise_5 import expected_encoding
+from helpers.checks.seen import Seen
+from helpers.checks.subject import Subject
+from helpers.checks.trouble import Trouble
+
+STAGES = {
+    "input": ("What the first block is given", ("b", "t", "k")),
+    "blocks": ("What the last block gives, at the words,", ("n", "k")),
+    "pooled": ("What the classifier is given", ("b", "k")),
+    "logits": ("The output", ("b", "c")),
+}
+
+
+@dataclass
+class Parts:
+    """The layers of an answer, however they are called."""
+
+    embedding: nn.Embedding
+    blocks: list[nn.Module]
+    classifier: nn.Linear
+
+
+class Case:
+    """A classifier with known weights, and texts for it.
+
+    Parameters
+    ----------
+    subject, draw
+        As a step is handed them.
+    padding
+        How many tokens of padding the longest text gets; None: no mask, all texts are equally long.
+    dtype
+        Of the weights.
+    empty
+        Whether the last text is nothing but padding.
+    **fixed
+        Sizes that are not drawn.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        draw: Draw,
+        *,
+        padding: int | None = None,
+        dtype: torch.dtype = torch.float32,
+        empty: bool = False,
+        **fixed: int,
+    ) -> None:
+        sizes = draw.sizes("b t h m c", 2, 8, ["h*m"]) | {"depth": draw.random.randint(2, 3)}
+        sizes |= {"more": draw.random.randint(5, 9), "vocab": draw.random.randint(30, 50)} | fixed
+        b, t, k = sizes["b"], sizes["t"] + (padding or 0), sizes["h"] * sizes["m"]
+        self.sizes = {"b": b, "t": t, "k": k, "c": sizes["c"], "vocab": sizes["vocab"], "depth": sizes["depth"]}
+        self.max_len = t + sizes["more"]
+        self.subject, self.draw = subject, draw
+        # Before the weights, which are drawn for a student's answer only.
+        self.token_ids = torch.randint(1, sizes["vocab"], (b, t), generator=draw.generator)
+        made = subject.make(k, sizes["h"], sizes["depth"], self.max_len, sizes["vocab"], sizes["c"])
+        self.model = made.to(dtype)
+        self.parts = self._take_over(find_parts(self.model, self.sizes))
+        self.mask: torch.Tensor | None = None
+        self.words = ""
+        if padding is not None:
+            lengths = torch.tensor([sizes["t"] - i % sizes["t"] for i in range(b)])  # all lengths, the longest first
+            if empty:
+                lengths[-1] = 0
+            self.mask = torch.arange(t) < lengths[:, None]  # (b, t)
+            self.words = " with a mask"
+
+    def call(self) -> torch.Tensor:
+        """Return the answer's output."""
+        if self.mask is None:
+            return self.subject.tensor(self.model, self.token_ids)
+        return self.subject.tensor(self.model, self.token_ids, named={"mask": self.mask})
+
+    def stages(self) -> dict[str, torch.Tensor]:
+        """Call the answer, and return what came by on the way, as far as its layers were called at all."""
+        inputs, outputs, found = [], [], {}
+
+        def before(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+            inputs.append(next((v for v in (*args, *named.values()) if isinstance(v, torch.Tensor)), None))
+
+        def after(_: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+            outputs.append(output)
+
+        def at_classifier(_: nn.Module, args: tuple[Any, ...]) -> None:
+            found["pooled"] = args[0]
+
+        hooks = [self.parts.classifier.register_forward_pre_hook(at_classifier)]
+        for block in self.parts.blocks:
+            hooks += [block.register_forward_pre_hook(before, with_kwargs=True), block.register_forward_hook(after)]
+        try:
+            found["logits"] = self.call()
+        finally:
+            for hook in hooks:
+                hook.remove()
+        depth = self.sizes["depth"]
+        if len(inputs) != depth:
+            come = f"blocks are called {len(inputs)} times" if inputs else "no block is called"
+            sentence = f"With depth={depth}, {come}. Hand x to each block once, one after the other."
+            raise Trouble(sentence, "calls", bool(inputs))
+        stages = {"input": inputs[0], "blocks": outputs[-1]}
+        for name, tensor in stages.items():
+            if not isinstance(tensor, torch.Tensor) or tensor.shape[:2] != self.token_ids.shape:
+                shape = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
+                wanted = (*self.token_ids.shape, self.sizes["k"])
+                raise Trouble(
+                    f"{STAGES[name][0]} should have the shape (b, t, k) = {wanted}; here it is {shape}.", name
+                )
+        stages["blocks"] = stages["blocks"][self._mask()]
+        return stages | found
+
+    def expected(self, table: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+        """Return the same stages with ends of our own around the answer's blocks; `table` replaces its embedding."""
+        embedding, classifier = self.parts.embedding, self.parts.classifier
+        k, dtype = self.sizes["k"], embedding.weight.dtype
+        table = embedding.weight if table is None else table
+        positions = expected_encoding(self.token_ids.shape[1], k).to(dtype)
+        x = start = F.embedding(self.token_ids, table) * math.sqrt(k) + positions
+        mask = self._mask()
+        for block in self.parts.blocks:
+            x = _run_block(block, x, None if self.mask is None else mask)
+        texts = zip(x, mask, strict=True)
+        pooled = torch.stack([text[words].mean(0) if words.any() else torch.zeros(k).to(x) for text, words in texts])
+        logits = F.linear(pooled, classifier.weight, classifier.bias)
+        return {"input": start, "blocks": x[mask], "pooled": pooled, "logits": logits}
+
+    def seen(self, stage: str, got: torch.Tensor | None = None, what: str = "") -> Seen:
+        """Return a stage beside what it should be."""
+        if got is None:
+            got = self.stages()[stage]
+        double = got.dtype == torch.float64
+        usual, axes = STAGES[stage]
+        return Seen(
+            (what or usual) + self.words,
+            got.float() if double else got,  # a table of positions in float32 is right too
+            lambda: self.expected()[stage].detach(),
+            axes,
+            self.sizes,
+            clue=_not_logits if stage == "logits" else None,
+        )
+
+    def _mask(self) -> torch.Tensor:
+        return torch.ones_like(self.token_ids, dtype=torch.bool) if self.mask is None else self.mask
+
+    def _take_over(self, parts: Parts) -> Parts:
+        """Draw the weights of a student's answer; a misconception computes with the student's own blocks."""
+        known: Parts | None = self.subject.notes.get((self.draw.case, str(self.sizes)))
+        with torch.no_grad():
+            if known is None or self.subject.is_students:
+                scales = {parts.embedding.weight: 0.5, parts.classifier.weight: 1.0}
+                inside = [p for block in parts.blocks for p in block.parameters()]
+                for parameter in [*parts.embedding.parameters(), *inside, *parts.classifier.parameters()]:
+                    scale = scales.get(parameter, parameter.shape[-1] ** -0.5 if parameter.dim() > 1 else 0.7)
+                    parameter.copy_(self.draw.normal(*parameter.shape, scale=scale))
+                if self.subject.is_students:
+                    self.subject.notes[self.draw.case, str(self.sizes)] = parts
+                return parts
+            parts.embedding.weight.copy_(known.embedding.weight)
+            parts.classifier.weight.copy_(known.classifier.weight)
+            bias = known.classifier.bias
+            parts.classifier.bias.copy_(torch.zeros(self.sizes["c"]) if bias is None else bias)
+        self.model.blocks = nn.ModuleList(known.blocks)
+        return Parts(parts.embedding, known.blocks, parts.classifier)
+
+
+def find_parts(model: nn.Module, sizes: dict[str, int]) -> Parts:
+    """Find the embedding, the blocks and the classifier of an answer by what they are, not by name.
+
+    Raises
+    ------
+    Trouble
+        One is missing, or has other sizes, or there are not as many blocks as `depth` says.
+    """
+    k, depth = sizes["k"], sizes["depth"]
+    tables = [m for m in model.modules() if isinstance(m, nn.Embedding)]
+    embedding = next((m for m in tables if m.weight.shape == (sizes["vocab"], k)), None)
+    if embedding is None:
+        shapes = ", ".join(str(tuple(m.weight.shape)) for m in tables)
+        found = f"has the sizes {shapes}" if tables else "is missing"
+        raise Trouble(
+            f"The embedding {found}. It should be `nn.Embedding(vocab_size, embed_dim)`, here {(sizes['vocab'], k)}.",
+            "embedding",
+            shapes,
+        )
+    entries = list(_blocks(model))
+    blocks = list(dict.fromkeys(entries))
+    if len(blocks) != depth:
+        lists = [v for v in vars(model).values() if isinstance(v, (list, tuple)) and v and isinstance(v[0], nn.Module)]
+        if lists:
+            raise Trouble("The blocks are in a plain Python list, where torch does not see them.", "plain list")
+        if len(entries) == depth:
+            raise Trouble(f"All {depth} blocks are one and the same block.", "one and the same")
+        count = "1 block" if len(blocks) == 1 else f"{len(blocks) or 'no'} blocks"
+        raise Trouble(f"With depth={depth} the model has {count}.", "depth", len(blocks) - depth)
+    inside = {id(part) for block in blocks for part in block.modules()}
+    linear = [m for m in model.modules() if isinstance(m, nn.Linear) and id(m) not in inside]
+    classifier = next((m for m in reversed(linear) if m.weight.shape == (sizes["c"], k)), None)
+    if classifier is None:
+        wanted = f"`nn.Linear(embed_dim, num_classes)`, here from {k} to {sizes['c']} numbers"
+        shapes = ", ".join(f"{m.in_features} to {m.out_features}" for m in linear)
+        found_words = f"maps {shapes}" if linear else "is missing"
+        raise Trouble(f"The classifier {found_words}. It should be {wanted}.", "classifier", shapes)
+    return Parts(embedding, blocks, classifier)
+
+
+def _blocks(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield the outermost blocks, one that is used several times as often as it is."""
+    for child in module._modules.values():
+        if child is None:
+            continue
+        name = type(child).__name__
+        # Where it is called otherwise, what stands in a list is a block, if it has parts.
+        listed = isinstance(module, (nn.ModuleList, nn.Sequential)) and any(True for _ in child.children())
+        if "Block" in name or name.endswith("EncoderLayer") or listed:
+            yield child
+        else:
+            yield from _blocks(child)
+
+
+def _run_block(block: nn.Module, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    if isinstance(block, nn.TransformerEncoderLayer):  # torch's own layer: True means padding there
+        return block(x, src_key_padding_mask=None if mask is None else ~mask)
+    return block(x) if mask is None else block(x, mask[:, None, None, :])
+
+
+def _not_logits(got: torch.Tensor) -> str:
+    if bool((got > 0).all()) and bool(((got.sum(-1) - 1).abs() < 1e-4).all()):
+        return "Each row adds up to 1: logits are wanted, before any softmax"
+    return ""

@@ -1,0 +1,184 @@
+"""Right answers to exercise 1, in many styles."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class WithLinear(nn.Module):
+    """As in the lesson."""
+
+    def __init__(self, query_dim, key_dim, hidden_dim):
+        super().__init__()
+        self.W = nn.Linear(query_dim, hidden_dim, bias=False)
+        self.U = nn.Linear(key_dim, hidden_dim, bias=False)
+        self.v = nn.Linear(hidden_dim, 1, bias=False)
+
+    def forward(self, query, keys, mask=None):
+        hidden = torch.tanh(self.W(query)[:, None] + self.U(keys))
+        scores = self.v(hidden)[:, :, 0]
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -math.inf)
+        weights = torch.softmax(scores, dim=-1)
+        if mask is not None:
+            weights = weights.masked_fill(~mask, 0.0)
+        context = (weights[:, None] @ keys)[:, 0]
+        return context, weights
+
+
+class WithBiases(nn.Module):
+    """A bias wherever there can be one; names that mislead; the mask added as a number."""
+
+    def __init__(self, q, k, h):
+        super().__init__()
+        self.v = nn.Linear(q, h)
+        self.W = nn.Linear(k, h)
+        self.U = nn.Linear(h, 1)
+
+    def forward(self, query, keys, mask=None):
+        scores = self.U((self.v(query).unsqueeze(1) + self.W(keys)).tanh()).squeeze(-1)
+        if mask is None:
+            weights = scores.softmax(1)
+        else:
+            lowest = torch.finfo(scores.dtype).min
+            weights = torch.where(mask, scores, lowest).softmax(1) * mask
+        return torch.einsum("bt,btk->bk", weights, keys), weights
+
+
+class WithParameters(nn.Module):
+    """Plain parameters, written transposed, v and a bias of one and the same shape; softmax by hand."""
+
+    def __init__(self, query_dim, key_dim, hidden_dim):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(hidden_dim))
+        self.to_query = nn.Parameter(torch.randn(query_dim, hidden_dim))
+        self.to_keys = nn.Parameter(torch.randn(key_dim, hidden_dim))
+        self.score = nn.Parameter(torch.randn(hidden_dim))
+
+    def forward(self, query, keys, mask=None):
+        inside = (query @ self.to_query).unsqueeze(1) + keys @ self.to_keys + self.bias
+        scores = inside.tanh() @ self.score
+        powers = (scores - scores.amax(1, keepdim=True)).exp()
+        if mask is not None:
+            shifted = scores - scores.masked_fill(~mask, torch.finfo(scores.dtype).min).amax(1, keepdim=True)
+            powers = torch.where(mask, shifted.clamp(max=0).exp(), 0.0)
+        total = powers.sum(1, keepdim=True)
+        weights = powers / torch.where(total == 0, 1.0, total)
+        return (weights.unsqueeze(-1) * keys).sum(dim=1), weights
+
+
+class WithOneMatrix(nn.Module):
+    """Query and keys are joined first, the keys in front; a small network in one piece."""
+
+    def __init__(self, query_dim, key_dim, hidden_dim):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(key_dim + query_dim, hidden_dim), nn.Tanh(), nn.Linear(hidden_dim, 1))
+
+    def forward(self, query, keys, mask=None):
+        b, tk, _ = keys.shape
+        pairs = torch.cat([keys, query[:, None].expand(b, tk, -1)], dim=-1)
+        scores = self.net(pairs).view(b, tk)
+        if mask is not None:
+            scores = scores.masked_fill(mask.logical_not(), float("-inf"))
+        weights = F.softmax(scores, dim=1)
+        if mask is not None:
+            weights = torch.nan_to_num(weights)
+        return torch.bmm(weights.unsqueeze(1), keys).squeeze(1), weights
+
+
+class WithOneParameter(nn.Module):
+    """One matrix (q + k, hidden), the query in front, and a column for v."""
+
+    def __init__(self, query_dim, key_dim, hidden_dim):
+        super().__init__()
+        self.query_dim = query_dim
+        self.both = nn.Parameter(torch.randn(query_dim + key_dim, hidden_dim))
+        self.column = nn.Parameter(torch.randn(hidden_dim, 1))
+
+    def forward(self, query, keys, mask=None):
+        first, second = self.both[: self.query_dim], self.both[self.query_dim :]
+        scores = (torch.tanh((query @ first)[:, None, :] + keys @ second) @ self.column).flatten(1)
+        if mask is None:
+            mask = torch.ones_like(scores, dtype=torch.bool)
+        weights = torch.softmax(scores.masked_fill(~mask, -torch.inf), -1).masked_fill(~mask, 0)
+        return torch.matmul(keys.transpose(1, 2), weights[:, :, None])[:, :, 0], weights
+
+
+class WithLoops(nn.Module):
+    """A text at a time, a key at a time."""
+
+    def __init__(self, query_dim, key_dim, hidden_dim):
+        super().__init__()
+        self.W = nn.Linear(query_dim, hidden_dim)
+        self.U = nn.Linear(key_dim, hidden_dim, bias=False)
+        self.v = nn.Parameter(torch.randn(hidden_dim))
+
+    def forward(self, query, keys, mask=None):
+        contexts, rows = [], []
+        for i in range(len(keys)):
+            allowed = [t for t in range(keys.shape[1]) if mask is None or mask[i, t]]
+            row = torch.zeros(keys.shape[1], dtype=keys.dtype)
+            context = torch.zeros(keys.shape[2], dtype=keys.dtype) + 0 * keys[i].sum(0)
+            if allowed:
+                scores = torch.stack([self.v @ torch.tanh(self.W(query[i]) + self.U(keys[i, t])) for t in allowed])
+                row = row.index_put((torch.tensor(allowed),), scores.softmax(0))
+                context = sum(row[t] * keys[i, t] for t in allowed)
+            contexts.append(context)
+            rows.append(row)
+        return torch.stack(contexts), torch.stack(rows)
+
+
+class WithConvolutions(nn.Module):
+    """Convolutions of width 1 over the keys, and a layer that nothing uses."""
+
+    def __init__(self, query_dim, key_dim, hidden_dim):
+        super().__init__()
+        self.unused = nn.Linear(key_dim, key_dim)
+        self.on_keys = nn.Conv1d(key_dim, hidden_dim, 1)
+        self.on_query = nn.Linear(query_dim, hidden_dim, bias=False)
+        self.last = nn.Conv1d(hidden_dim, 1, 1, bias=False)
+
+    def forward(self, query, keys, mask=None):
+        x = self.on_keys(keys.transpose(1, 2)) + self.on_query(query)[:, :, None]
+        scores = self.last(F.tanh(x))[:, 0]
+        weights = scores.softmax(-1) if mask is None else scores.masked_fill(~mask, -1e9).softmax(-1) * mask
+        return (keys * weights[..., None]).sum(-2), weights
+
+
+class Attended(NamedTuple):
+    context: torch.Tensor
+    weights: torch.Tensor
+
+
+class WithLazyLayers(nn.Module):
+    """Layers that look at their input's size; a named pair; weights handed out without a gradient."""
+
+    def __init__(self, query_dim, key_dim, hidden_dim):
+        super().__init__()
+        self.W = nn.LazyLinear(hidden_dim)
+        self.U = nn.LazyLinear(hidden_dim)
+        self.v = nn.LazyLinear(1)
+
+    def forward(self, query, keys, mask=None):
+        scores = self.v(torch.tanh(self.W(query[:, None]) + self.U(keys)))[..., 0]
+        if mask is not None:
+            scores[~mask] = -torch.inf
+        weights = torch.nan_to_num(F.softmax(scores, -1))
+        return Attended(torch.einsum("btk,bt->bk", keys, weights), weights.detach())
+
+
+RIGHT = [
+    WithLinear,
+    WithBiases,
+    WithParameters,
+    WithOneMatrix,
+    WithOneParameter,
+    WithLoops,
+    WithConvolutions,
+    WithLazyLayers,
+]

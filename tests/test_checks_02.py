@@ -1,0 +1,111 @@
+"""Exercise 2's check: right answers in any style pass, wrong ones do not, and misconceptions get their own sentence."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from answers import right_2, wrong_2
+from answers.mutate import mutated
+from answers.right_2 import WithBmm
+from checks_support import failure
+from torch import nn
+
+from helpers import checks
+from helpers.checks.attention_case import CHECK_ANSWER, CHECK_TENSORS
+from helpers.checks.mistakes_2 import MISCONCEPTIONS, _DotProductAttention
+
+check = checks.dot_product_attention
+
+
+@pytest.mark.parametrize("answer", right_2.ANSWERS, ids=lambda answer: answer.__name__)
+def test_right_answers_pass_in_any_style(answer: type) -> None:
+    for seed in range(4):
+        check(answer, seed=seed, record=False)
+
+
+@pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda m: m.name)
+def test_each_misconception_gets_its_own_sentence(misconception) -> None:
+    failed = failure(check, misconception.answer)
+    assert failed.misconception == misconception.name
+    assert misconception.sentence in str(failed)
+
+
+def test_no_sentence_stands_for_two_misconceptions() -> None:
+    assert len(MISCONCEPTIONS) >= 8
+    assert len({m.sentence for m in MISCONCEPTIONS}) == len({m.name for m in MISCONCEPTIONS}) == len(MISCONCEPTIONS)
+
+
+@pytest.mark.parametrize(("answer", "explained_by"), [w[1:] for w in wrong_2.WRONG], ids=[w[0] for w in wrong_2.WRONG])
+def test_wrong_answers_fail(answer: type, explained_by: str | None) -> None:
+    assert failure(check, answer).misconception == explained_by
+
+
+def test_what_the_misconceptions_change_is_right_by_itself() -> None:
+    q, k, v = torch.randn(2, 5, 3, 4), torch.randn(2, 7, 3, 4), torch.randn(2, 7, 3, 4)
+    mask = torch.rand(2, 1, 5, 7) < 0.7
+    mask[0, :, 0] = False
+    expected = F.scaled_dot_product_attention(*(x.transpose(1, 2) for x in (q, k, v)), attn_mask=mask)
+    torch.testing.assert_close(_DotProductAttention(0.0)(q, k, v, mask), expected.transpose(1, 2).flatten(2))
+    check(_DotProductAttention, record=False)
+
+
+def test_a_hard_coded_example_fails() -> None:
+    class Parrot(nn.Module):
+        def __init__(self, dropout):
+            super().__init__()
+
+        def forward(self, queries, keys, values, mask=None):
+            if queries.shape == (1, 3, 1, 4):
+                return torch.tensor([CHECK_ANSWER])
+            return queries.flatten(2)
+
+    queries, keys, values = (torch.tensor(x, dtype=torch.float32) for x in CHECK_TENSORS)
+    assert Parrot(0)(queries, keys, values).tolist() == [CHECK_ANSWER]
+    failure(check, Parrot)
+
+
+def test_a_failure_says_what_is_right_so_far_and_repeats_with_its_seed() -> None:
+    wrong = mutated(WithBmm, ("return out.transpose(1, 2).contiguous()", "return out.contiguous()"))
+    failed = failure(check, wrong, seed=None)
+    assert "Right so far: the scores, the weights, the weighted values." in str(failed)
+    assert failed.seed is not None
+    assert f"seed={failed.seed}" in str(failed)
+    assert str(failure(check, wrong, failed.seed)) == str(failed)
+
+
+def test_sizes_and_numbers_are_fresh_each_time() -> None:
+    wrong = mutated(WithBmm, ("dim=2", "dim=1"))
+    assert len({str(failure(check, wrong, seed=None)) for _ in range(3)}) == 3
+
+
+def ending(code: str) -> list[tuple[str, str]]:
+    """Change what the answer returns."""
+    return [("return out.transpose", f"{code}; return out.transpose")]
+
+
+DIFFERENT = [
+    ([(".view(b, tq, h * d)", ".view(b, tq, h * d).transpose(1, 2)")], "should have the shape (b, tq, "),
+    ([("F.softmax(scores, dim=2)", "torch.log_softmax(scores, dim=2)")], "The rows do not sum to 1"),
+    ([("torch.bmm(weights, values)", "torch.bmm(weights, values).view(b, -1)[:1].repeat(b, 1)")], "in the first batch"),
+    (ending("out[:, 1:] = out[:, :1]"), "right for one head, and wrong for several"),
+    ([('"-inf"', '"-3"'), ("masked_fill(~mask, 0)", "abs()")], "A key that the mask forbids still gets a weight"),
+    (ending("out = out - out.max(); out = out / out"), "begins in line"),
+    ([("self.calculate_score(queries, keys)", "self.calculate_score(queries, keys.detach())")], "reaches the keys"),
+    (ending("out = out.float()"), "from inputs in torch.float64"),
+    (
+        ending("out = out + 0.01 * out.flatten(1).cumsum(0).view_as(out).roll(1, 0)"),
+        "depends on the others in its batch",
+    ),
+    (ending("out = out + torch.rand(1)"), "something random is switched on"),
+    (ending("out = out * 3"), "Every number is 3 times what it should be"),
+    (ending("out = out.flip(-1)"), "All the right numbers are there, in the wrong places"),
+    ([("torch.bmm(queries, keys.transpose(1, 2))", "torch.bmm(queries, keys)")], "`queries` ("),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), DIFFERENT, ids=[words for _, words in DIFFERENT])
+def test_what_differs_is_said_in_a_students_terms(changes: list[tuple[str, str]], words: str) -> None:
+    failed = failure(check, mutated(WithBmm, *changes))
+    assert failed.misconception is None
+    assert words in str(failed)

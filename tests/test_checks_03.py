@@ -1,0 +1,62 @@
+"""Exercise 3's check: right answers in any style pass, wrong ones do not, and misconceptions get their own sentence."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from answers import right_3, wrong_3
+from checks_support import failure
+from torch import nn
+
+from helpers import checks
+from helpers.checks.mistakes_3 import MISCONCEPTIONS, SelfAttentionByHand
+from helpers.checks.self_attention_case import PROJECTIONS, expected_output
+
+check = checks.self_attention
+
+
+@pytest.mark.parametrize("answer", right_3.ANSWERS, ids=lambda answer: answer.__name__)
+def test_right_answers_pass_in_any_style(answer: type) -> None:
+    for seed in range(4):
+        check(answer, seed=seed, record=False)
+
+
+@pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda m: m.name)
+def test_each_misconception_gets_its_own_sentence(misconception) -> None:
+    failed = failure(check, misconception.answer)
+    assert failed.misconception == misconception.name
+    assert misconception.sentence in str(failed)
+
+
+def test_no_sentence_stands_for_two_misconceptions() -> None:
+    assert len(MISCONCEPTIONS) >= 8
+    assert len({m.sentence for m in MISCONCEPTIONS}) == len({m.name for m in MISCONCEPTIONS}) == len(MISCONCEPTIONS)
+
+
+@pytest.mark.parametrize(("answer", "explained_by"), [w[1:] for w in wrong_3.WRONG], ids=[w[0] for w in wrong_3.WRONG])
+def test_wrong_answers_fail(answer: type, explained_by: str | None) -> None:
+    assert failure(check, answer).misconception == explained_by
+
+
+def test_what_the_misconceptions_change_is_right_by_itself() -> None:
+    for seed in range(3):
+        check(SelfAttentionByHand, seed=seed, record=False)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_what_is_expected_is_what_torchs_layer_gives(bias: bool) -> None:
+    k, h = 12, 3
+    layer = nn.MultiheadAttention(k, h, bias=bias, batch_first=True, dtype=torch.float64)
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter)
+    weights = dict(zip((f"{name}.weight" for name in PROJECTIONS), layer.in_proj_weight.chunk(3), strict=True))
+    weights["unify_heads.weight"] = layer.out_proj.weight
+    if bias:
+        weights |= dict(zip((f"{name}.bias" for name in PROJECTIONS), layer.in_proj_bias.chunk(3), strict=True))
+        weights["unify_heads.bias"] = layer.out_proj.bias
+    x, context = torch.randn(2, 5, k, dtype=torch.float64), torch.randn(2, 7, k, dtype=torch.float64)
+    mask = torch.rand(2, h, 5, 7) < 0.7
+    mask[..., 0] = True
+    expected, _ = layer(x, context, context, attn_mask=~mask.flatten(0, 1))
+    torch.testing.assert_close(expected_output(weights, h, x, mask, context), expected)
+    torch.testing.assert_close(expected_output(weights, h, x), layer(x, x, x)[0])

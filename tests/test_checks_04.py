@@ -1,0 +1,67 @@
+"""Exercise 4's check: right answers in any style pass, wrong ones do not, and misconceptions get their own sentence."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from answers import right_4, wrong_4
+from checks_support import failure
+from torch import nn
+
+from helpers import checks
+from helpers.checks.block_case import expected_output
+from helpers.checks.mistakes_4 import MISCONCEPTIONS, BlockByHand
+from helpers.checks.self_attention_case import PROJECTIONS
+
+check = checks.transformer_block
+
+
+@pytest.mark.parametrize("answer", right_4.ANSWERS, ids=lambda answer: answer.__name__)
+def test_right_answers_pass_in_any_style(answer: type) -> None:
+    for seed in range(4):
+        check(answer, seed=seed, record=False)
+
+
+@pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda m: m.name)
+def test_each_misconception_gets_its_own_sentence(misconception) -> None:
+    failed = failure(check, misconception.answer)
+    assert failed.misconception == misconception.name
+    assert misconception.sentence in str(failed)
+
+
+def test_no_sentence_stands_for_two_misconceptions() -> None:
+    assert len(MISCONCEPTIONS) >= 8
+    assert len({m.sentence for m in MISCONCEPTIONS}) == len({m.name for m in MISCONCEPTIONS}) == len(MISCONCEPTIONS)
+
+
+@pytest.mark.parametrize(("answer", "explained_by"), [w[1:] for w in wrong_4.WRONG], ids=[w[0] for w in wrong_4.WRONG])
+def test_wrong_answers_fail(answer: type, explained_by: str | None) -> None:
+    assert failure(check, answer).misconception == explained_by
+
+
+def test_what_the_misconceptions_change_is_right_by_itself() -> None:
+    for seed in range(3):
+        check(BlockByHand, seed=seed, record=False)
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_what_is_expected_is_what_torchs_layer_gives(norm_first: bool, activation: str) -> None:
+    k, h, eps = 12, 3, 0.1
+    layer = nn.TransformerEncoderLayer(
+        k, h, 20, 0.0, activation, eps, batch_first=True, norm_first=norm_first, dtype=torch.float64
+    )
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter)
+    inside = layer.self_attn
+    weights = {}
+    for i, name in enumerate(PROJECTIONS):
+        weights[f"{name}.weight"] = inside.in_proj_weight.chunk(3)[i]
+        weights[f"{name}.bias"] = inside.in_proj_bias.chunk(3)[i]
+    named = {"unify_heads": inside.out_proj, "norm_1": layer.norm1, "norm_2": layer.norm2}
+    for name, part in (named | {"mlp_1": layer.linear1, "mlp_2": layer.linear2}).items():
+        weights[f"{name}.weight"], weights[f"{name}.bias"] = part.weight, part.bias
+    x = torch.randn(2, 5, k, dtype=torch.float64)
+    causal = torch.ones(5, 5, dtype=torch.bool).tril()
+    expected = layer(x, src_mask=~causal)
+    torch.testing.assert_close(expected_output(weights, h, x, causal, norm_first, activation, eps), expected)

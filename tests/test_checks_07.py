@@ -1,0 +1,321 @@
+"""Exercise 7's check: right answers in any style pass, each misconception gets its own sentence."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from helpers import checks
+from helpers.checks.draw import Draw
+from helpers.checks.exercise_7 import EXERCISE
+from helpers.checks.mistakes_7 import MISCONCEPTIONS, TransformerByHand
+from helpers.checks.subject import Subject
+from helpers.checks.transformer_case import Case
+from helpers.layers import PositionalEncoding, TransformerBlock
+
+SEEDS = (1, 22)
+
+
+def failure(answer: Any, seed: int = 1) -> checks.CheckFailed:
+    with pytest.raises(checks.CheckFailed) as raised:
+        checks.transformer(answer, seed=seed, record=False)
+    return raised.value
+
+
+# Right answers
+
+
+class AsInTheLesson(nn.Module):
+    def __init__(
+        self, embed_dim: int, num_heads: int, depth: int, max_len: int, vocab_size: int, num_classes: int
+    ) -> None:
+        super().__init__()
+        self.k = embed_dim
+        self.words = nn.Embedding(vocab_size, embed_dim)
+        self.places = PositionalEncoding(embed_dim, max_len=max_len)
+        self.layers = nn.ModuleList([TransformerBlock(embed_dim, num_heads) for _ in range(depth)])
+        self.last = nn.Linear(embed_dim, num_classes)
+
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        x = x.masked_fill(~mask.unsqueeze(-1), 0.0)
+        return x.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        mask = token_ids == token_ids if mask is None else mask
+        x = self.places(self.words(token_ids) * self.k**0.5)
+        for layer in self.layers:
+            x = layer(x, mask[:, None, None])
+        return self.last(self.pool(x, mask))
+
+
+class OtherArgumentName(AsInTheLesson):
+    """Another name for the mask, blocks without one where there is none, einsum for the mean."""
+
+    def forward(self, ids: torch.Tensor, real: torch.Tensor | None = None) -> torch.Tensor:
+        x = self.places(math.sqrt(self.k) * self.words(ids))
+        for layer in self.layers:
+            x = layer(x) if real is None else layer(x, real[:, None, None, :])
+        share = torch.ones_like(ids, dtype=x.dtype) if real is None else real.to(x.dtype)
+        share = share / share.sum(1, keepdim=True).clamp(min=1)
+        return self.last(torch.einsum("btk,bt->bk", x, share))
+
+
+class InLoops(AsInTheLesson):
+    """A text at a time."""
+
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        rows = [
+            text[words].mean(0) if words.any() else text.new_zeros(self.k) for text, words in zip(x, mask, strict=True)
+        ]
+        return torch.stack(rows)
+
+
+class NotANumberMeansZero(AsInTheLesson):
+    """A mean that is undefined without words, made zero afterwards."""
+
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        words = mask[..., None]
+        return x.where(words, torch.nan).nanmean(1).nan_to_num()
+
+
+class WithoutCallingTheClassifier(AsInTheLesson):
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        mask = torch.ones(token_ids.shape, dtype=torch.bool) if mask is None else mask
+        x = self.places(F.embedding(token_ids, self.words.weight).mul(self.k**0.5))
+        for layer in self.layers:
+            x = layer(x, mask=mask.view(len(mask), 1, 1, -1))
+        return F.linear(self.pool(x, mask), self.last.weight, self.last.bias)
+
+
+class WithPaddingIndexAndDropout(AsInTheLesson):
+    """A row of zeros for padding, an argument for dropout, a classifier without bias."""
+
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int, dropout: float = 0.3) -> None:
+        super().__init__(k, h, depth, max_len, v, c)
+        self.words = nn.Embedding(v, k, padding_idx=0)
+        self.drop = nn.Dropout(dropout)
+        self.last = nn.Linear(k, c, bias=False)
+
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self.drop(super().pool(x, mask))
+
+
+class TorchsOwnLayers(AsInTheLesson):
+    """torch's encoder layers, for which True means padding; they give NaN for a text without words."""
+
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
+        super().__init__(k, h, depth, max_len, v, c)
+        self.layers = nn.ModuleList([nn.TransformerEncoderLayer(k, h, 2 * k, batch_first=True) for _ in range(depth)])
+
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        mask = torch.ones_like(token_ids, dtype=torch.bool) if mask is None else mask
+        x = self.places(self.words(token_ids) * self.k**0.5)
+        for layer in self.layers:
+            x = layer(x, src_key_padding_mask=~mask)
+        return self.last(self.pool(x, mask))
+
+
+RIGHT = (
+    TransformerByHand,
+    AsInTheLesson,
+    OtherArgumentName,
+    InLoops,
+    NotANumberMeansZero,
+    WithoutCallingTheClassifier,
+    WithPaddingIndexAndDropout,
+    TorchsOwnLayers,
+)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("answer", RIGHT, ids=lambda answer: answer.__name__)
+def test_right_answers_in_any_style_pass(
+    answer: type[nn.Module], seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks.transformer(answer, seed=seed, record=False)
+    assert capsys.readouterr().out.startswith("✓ Exercise 7: a Transformer that classifies texts.")
+
+
+def test_the_lessons_own_answer_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    from helpers.layers import Transformer
+
+    checks.transformer(Transformer, record=False)
+    assert capsys.readouterr().out.startswith("✓")
+
+
+def test_the_oracle_is_the_formula_a_text_at_a_time() -> None:
+    """Each text alone and without its padding, so without any mask at all."""
+    case = Case(Subject(AsInTheLesson), Draw(5, "oracle"), padding=2)
+    assert case.mask is not None
+    model = case.model
+    expected = case.expected()["logits"]
+    for ids, words, row in zip(case.token_ids, case.mask, expected, strict=True):
+        ids = ids[words]
+        x = model.words.weight[ids] * math.sqrt(model.k) + PositionalEncoding(model.k).encoding[: len(ids)]
+        for block in model.layers:
+            x = block(x[None])[0]
+        # Sums in another order, in single precision.
+        torch.testing.assert_close(x.mean(0) @ model.last.weight.T + model.last.bias, row, rtol=1e-4, atol=1e-5)
+
+
+def test_the_check_answers_in_a_fifth_of_a_second() -> None:
+    seconds = []
+    for seed in range(5):
+        started = time.process_time()
+        checks.transformer(AsInTheLesson, seed=seed, record=False)
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 0.2
+
+
+# Misconceptions
+
+
+def test_there_are_enough_misconceptions_each_with_its_own_words() -> None:
+    assert len(MISCONCEPTIONS) >= 8
+    assert len({m.name for m in MISCONCEPTIONS}) == len({m.sentence for m in MISCONCEPTIONS}) == len(MISCONCEPTIONS)
+    assert len(EXERCISE.hints) == 2
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda m: m.name)
+def test_each_misconception_is_told_its_own_sentence(misconception: Any, seed: int) -> None:
+    failed = failure(misconception.answer, seed)
+    assert failed.misconception == misconception.name, str(failed)
+    assert misconception.sentence in str(failed)
+    assert not any(other.sentence in str(failed) for other in MISCONCEPTIONS if other is not misconception)
+
+
+class MeanOfEverything(AsInTheLesson):
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return x.mean(dim=1)
+
+
+class ForgotTheRoot(AsInTheLesson):
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        mask = torch.ones_like(token_ids, dtype=torch.bool) if mask is None else mask
+        x = self.places(self.words(token_ids))
+        for layer in self.layers:
+            x = layer(x, mask[:, None, None, :])
+        return self.last(self.pool(x, mask))
+
+
+class ListOfBlocks(AsInTheLesson):
+    def __init__(self, *sizes: int) -> None:
+        super().__init__(*sizes)
+        layers = list(self.layers)
+        del self.layers
+        self.layers = layers
+
+
+class ProbabilitiesWithoutCalling(WithoutCallingTheClassifier):
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        return super().forward(token_ids, mask).softmax(-1)
+
+
+class DefaultLength(AsInTheLesson):
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
+        super().__init__(k, h, depth, max_len, v, c)
+        self.places = PositionalEncoding(k)
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (MeanOfEverything, "padding averaged in"),
+        (ForgotTheRoot, "no scaling"),
+        (ListOfBlocks, "blocks in a plain list"),
+        (ProbabilitiesWithoutCalling, "softmax on the logits"),
+        (DefaultLength, "max_len not handed on"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_an_answer_written_otherwise_is_recognised_by_what_it_does(answer: type[nn.Module], name: str) -> None:
+    for seed in SEEDS:
+        assert failure(answer, seed).misconception == name
+
+
+# Other wrong answers
+
+
+class BlankMean(AsInTheLesson):
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return ...  # type: ignore[return-value]
+
+
+class Forgetful(AsInTheLesson):
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> None:
+        super().forward(token_ids, mask)
+
+
+class TwoMore(AsInTheLesson):
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
+        super().__init__(k, h, depth + 2, max_len, v, c)
+
+
+class SmallVocabulary(AsInTheLesson):
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
+        super().__init__(k, h, depth, max_len, v - 1, c)
+
+
+class FiveClasses(AsInTheLesson):
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
+        super().__init__(k, h, depth, max_len, v, 55)
+
+
+class EditsItsInput(AsInTheLesson):
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        output = super().forward(token_ids, mask)
+        token_ids += 1
+        return output
+
+
+class MedianOfWords(AsInTheLesson):
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return x.median(1).values
+
+
+class FirstTextOnly(AsInTheLesson):
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        output = super().forward(token_ids, mask)
+        return torch.cat([output[:1], 2 * output[1:] + 1])
+
+
+class RemembersMasks(AsInTheLesson):
+    """Behaves otherwise without a mask once it has seen one."""
+
+    seen_one = False
+
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        self.seen_one = self.seen_one or mask is not None
+        output = super().forward(token_ids, mask)
+        return output + 1 if self.seen_one and mask is None else output
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (BlankMean, "blank"),
+        (Forgetful, "returns None"),
+        (TwoMore, r"With depth=(2 the model has 4|3 the model has 5) blocks"),
+        (SmallVocabulary, r"The embedding has the sizes .* It should be `nn.Embedding\(vocab_size, embed_dim\)`"),
+        (FiveClasses, "The classifier maps .* to 55"),
+        (EditsItsInput, "changes its input `token_ids` in place"),
+        (MedianOfWords, "Not right yet: what the classifier is given"),
+        (FirstTextOnly, "right in the first batch element only"),
+        (RemembersMasks, "used before"),
+        (AsInTheLesson(8, 2, 1, 9, 9, 3), "without calling it"),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_a_wrong_answer_is_told_what_differs(answer: Any, words: str) -> None:
+    for seed in SEEDS:
+        failed = failure(answer, seed)
+        assert re.search(words, str(failed)), str(failed)
+        assert failed.misconception is None

@@ -1,0 +1,151 @@
+"""Exercise 1's check: right answers in any style pass, each misconception gets its own sentence."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+import torch
+from answers.right_1 import RIGHT, WithLinear
+from answers.wrong_1 import WRONG
+from torch import nn
+
+from helpers import checks
+from helpers.checks.additive_parts import additive_weights
+from helpers.checks.exercise_1 import EXERCISE
+from helpers.checks.mistakes_1 import MISCONCEPTIONS, AdditiveByHand
+from helpers.layers import AdditiveAttention
+
+SEEDS = (1, 22)
+
+
+def failure(answer: Any, seed: int = 1) -> checks.CheckFailed:
+    with pytest.raises(checks.CheckFailed) as raised:
+        checks.additive_attention(answer, seed=seed, record=False)
+    return raised.value
+
+
+# The formula
+
+
+def test_the_formula_agrees_with_a_loop_in_plain_python() -> None:
+    torch.manual_seed(1)
+    parts = {"W": torch.randn(3, 2), "U": torch.randn(3, 4), "v": torch.randn(3), "U_bias": torch.randn(3)}
+    parts = {name: value.double() for name, value in parts.items()}
+    query, keys = torch.randn(2, 2).double(), torch.randn(2, 5, 4).double()
+    mask = torch.tensor([[True, True, False, True, False], [False] * 5])
+    weights = additive_weights(parts, query, keys, mask)
+    for text in range(2):
+        powers = []
+        for place in range(5):
+            inside = parts["W"] @ query[text] + parts["U"] @ keys[text, place] + parts["U_bias"]
+            score = sum(float(parts["v"][i]) * float(inside[i].tanh()) for i in range(3))
+            powers.append(float(torch.tensor(score).double().exp()) * bool(mask[text, place]))
+        for place in range(5):
+            share = powers[place] / sum(powers) if any(powers) else 0.0
+            assert float(weights[text, place]) == pytest.approx(share, abs=1e-6)  # exp of a float32 score
+
+
+# Right answers
+
+
+@pytest.mark.parametrize("answer", [AdditiveAttention, AdditiveByHand, *RIGHT], ids=lambda answer: answer.__name__)
+def test_a_right_answer_passes_in_any_style(answer: type[nn.Module], capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in (*SEEDS, 333):
+        checks.additive_attention(answer, seed=seed, record=False)
+    assert "✓ Exercise 1: additive attention" in capsys.readouterr().out
+
+
+def test_a_pass_is_recorded_and_takes_a_fifth_of_a_second() -> None:
+    from helpers.progress import read_progress
+
+    checks.additive_attention(AdditiveAttention)
+    assert read_progress()["1"].passed
+    seconds = []
+    for _ in range(3):
+        started = time.process_time()
+        checks.additive_attention(AdditiveAttention, record=False)
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 0.2
+
+
+# Misconceptions
+
+
+@pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda misconception: misconception.name)
+def test_each_misconception_gets_its_own_sentence_and_no_other(misconception: Any) -> None:
+    for seed in SEEDS:
+        failed = failure(misconception.answer, seed)
+        assert failed.misconception == misconception.name
+        assert misconception.sentence in str(failed)
+        assert not any(other.sentence in str(failed) for other in MISCONCEPTIONS if other is not misconception)
+
+
+@pytest.mark.parametrize(("answer", "name"), [(a, n) for _, a, n in WRONG], ids=[what for what, _, _ in WRONG])
+def test_a_wrong_answer_fails_and_is_recognised_by_what_it_does(answer: Any, name: str | None) -> None:
+    for seed in SEEDS:
+        failed = failure(answer, seed)
+        assert failed.misconception == name, str(failed)
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("one tensor", "returns one tensor where a pair of tensors"),
+        ("a list", "returns a Python list where a pair of tensors"),
+        ("three things", "returns 3 things"),
+        ("nothing", "returns None where a pair of tensors"),
+        ("NumPy", "NumPy array"),
+        ("keys detached", "The gradient of the keys is not right|No gradient reaches the keys"),
+        ("query detached", "No gradient reaches the query"),
+        ("W detached", "No gradient reaches"),
+        ("float32 only", "keep the dtype"),
+        ("keys changed", "changes its input `keys` in place"),
+        ("only the first text", "right in the first batch element only"),
+        ("scores divided by 7", "The weights is not right|The weights are not right"),
+        ("no W", "no parameter has the size of W: it maps 5 numbers to 3"),
+        ("no v of its own", "no parameter has the size of v: it has 3 numbers"),
+        ("minus 1e3", "must win over every score"),
+        ("remembers the mask", "of a layer that was used before"),
+    ],
+)
+def test_a_wrong_answer_is_told_what_differs(what: str, words: str) -> None:
+    answer = next(answer for name, answer, _ in WRONG if name == what)
+    for seed in SEEDS:
+        assert re.search(words, str(failure(answer, seed))), str(failure(answer, seed))
+
+
+def test_a_failure_is_told_in_a_fifth_of_a_second() -> None:
+    answer = MISCONCEPTIONS[0].answer
+    seconds = []
+    for _ in range(3):
+        started = time.process_time()
+        failure(answer)
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 0.2
+
+
+def test_open_blanks_are_counted_and_named() -> None:
+    class Skeleton(WithLinear):
+        def forward(self, query: torch.Tensor, keys: torch.Tensor, mask: torch.Tensor | None = None) -> Any:
+            scores = ...
+            if mask is not None:
+                scores = scores.masked_fill(~mask, -torch.inf)
+            weights = ...
+            context = ...
+            return context, weights
+
+    assert "3 blanks are still open" in str(failure(Skeleton))
+
+
+def test_a_second_failure_offers_the_first_hint_and_a_third_the_second() -> None:
+    told = []
+    for _ in range(3):
+        with pytest.raises(checks.CheckFailed) as raised:
+            checks.additive_attention(MISCONCEPTIONS[0].answer)
+        told.append(str(raised.value))
+    assert "Hint" not in told[0]
+    assert EXERCISE.hints[0] in told[1]
+    assert EXERCISE.hints[1] in told[2]

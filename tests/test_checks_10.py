@@ -1,0 +1,324 @@
+"""Exercise 10's check: right answers in any style pass, each misconception gets its own sentence."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from helpers import checks
+from helpers.checks.exercise_10 import EXERCISE, expected_patches
+from helpers.checks.mistakes_10 import MISCONCEPTIONS, cut, patches_by_hand, refuse
+from helpers.layers import patchify
+
+SEEDS = (1, 22, 333)
+
+
+def failure(answer: Any, seed: int = 1) -> checks.CheckFailed:
+    with pytest.raises(checks.CheckFailed) as raised:
+        checks.patchify(answer, seed=seed, record=False)
+    return raised.value
+
+
+# Right answers
+
+
+def with_unfold(images: torch.Tensor, patch: int) -> torch.Tensor:
+    refuse(images, patch)
+    windows = images.unfold(1, patch, patch).unfold(2, patch, patch)  # (b, rows, columns, patch, patch)
+    return windows.flatten(3).flatten(1, 2)
+
+
+def with_image_unfold(images: torch.Tensor, patch: int) -> torch.Tensor:
+    refuse(images, patch)
+    real = images if images.is_floating_point() else images.float()
+    return F.unfold(real.unsqueeze(1), kernel_size=patch, stride=patch).transpose(1, 2)
+
+
+def with_loops(images: torch.Tensor, patch: int) -> torch.Tensor:
+    refuse(images, patch)
+    pictures = []
+    for picture in images:
+        patches = []
+        for top in range(0, picture.shape[0], patch):
+            for left in range(0, picture.shape[1], patch):
+                pixels = [picture[top + y, left + x] for y in range(patch) for x in range(patch)]
+                patches.append(torch.stack(pixels))
+        pictures.append(torch.stack(patches))
+    return torch.stack(pictures)
+
+
+def with_slices(x: torch.Tensor, p: int) -> torch.Tensor:
+    """Other names for the arguments, another kind of ValueError, and chunks that are stacked."""
+
+    class DoesNotDivideError(ValueError):
+        pass
+
+    if x.size(1) % p + x.size(2) % p:
+        raise DoesNotDivideError(f"patch {p}, picture {tuple(x.shape[1:])}")
+    strips = x.split(p, dim=1)
+    return torch.stack([square.reshape(len(x), -1) for strip in strips for square in strip.split(p, dim=2)], 1)
+
+
+def with_transpose(images: torch.Tensor, patch: int) -> torch.Tensor:
+    """Only one pair of axes has to be swapped; and `view` where memory allows it."""
+    refuse(images, patch)
+    b, height, width = images.shape
+    lines = images.view(b * height // patch, patch, width // patch, patch).transpose(1, 2)
+    return lines.contiguous().view(b, -1, patch**2)
+
+
+def with_einsum(images: torch.Tensor, patch: int) -> torch.Tensor:
+    return torch.einsum("brycx->brcyx", cut(images, patch)).flatten(3).flatten(1, 2)
+
+
+def with_places(images: torch.Tensor, patch: int) -> torch.Tensor:
+    """Numbers the pixels, sorts the numbers, and looks the pixels up."""
+    refuse(images, patch)
+    _, height, width = images.shape
+    row, column = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    which = row // patch * (width // patch) + column // patch
+    order = (which * patch * patch + row % patch * patch + column % patch).flatten().argsort()
+    return images.flatten(1)[:, order].reshape(len(images), -1, patch * patch)
+
+
+def with_pixel_unshuffle(images: torch.Tensor, patch: int) -> torch.Tensor:
+    refuse(images, patch)
+    return F.pixel_unshuffle(images[:, None], patch).flatten(2).mT
+
+
+def always_real(images: torch.Tensor, patch: int) -> torch.Tensor:
+    """float64 stays, whole numbers become real."""
+    return patches_by_hand(images * 1.0, patch)
+
+
+RIGHT = (
+    patchify,
+    patches_by_hand,
+    with_unfold,
+    with_image_unfold,
+    with_loops,
+    with_slices,
+    with_transpose,
+    with_einsum,
+    with_places,
+    with_pixel_unshuffle,
+    always_real,
+)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("answer", RIGHT, ids=lambda answer: answer.__name__)
+def test_right_answers_in_any_style_pass(
+    answer: Callable[..., torch.Tensor], seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks.patchify(answer, seed=seed, record=False)
+    assert capsys.readouterr().out.startswith("✓ Exercise 10: a picture as a row of patches.")
+
+
+def test_the_oracle_is_right_pixel_by_pixel() -> None:
+    images = np.arange(2 * 6 * 9).reshape(2, 6, 9)
+    got = expected_patches(torch.tensor(images), 3).numpy()
+    assert got.shape == (2, 6, 9)
+    for b, row, column, y, x in np.ndindex(2, 2, 3, 3, 3):
+        assert got[b, row * 3 + column, y * 3 + x] == images[b, row * 3 + y, column * 3 + x]
+
+
+def test_the_check_answers_in_a_fifth_of_a_second() -> None:
+    seconds = []
+    for seed in range(5):
+        started = time.process_time()
+        checks.patchify(patchify, seed=seed, record=False)
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 0.2
+
+
+# Misconceptions
+
+
+def test_there_are_enough_misconceptions_each_with_its_own_words() -> None:
+    assert len(MISCONCEPTIONS) >= 8
+    assert len({m.name for m in MISCONCEPTIONS}) == len({m.sentence for m in MISCONCEPTIONS}) == len(MISCONCEPTIONS)
+    assert len(EXERCISE.hints) == 2
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda m: m.name)
+def test_each_misconception_is_told_its_own_sentence(misconception: Any, seed: int) -> None:
+    failed = failure(misconception.answer, seed)
+    assert failed.misconception == misconception.name
+    assert misconception.sentence in str(failed)
+    assert not any(other.sentence in str(failed) for other in MISCONCEPTIONS if other is not misconception)
+
+
+def one_side_for_both(images: torch.Tensor, patch: int) -> torch.Tensor:
+    b, side, _ = images.shape
+    refuse(images, patch)
+    five = images.reshape(b, side // patch, patch, side // patch, patch)
+    return five.permute(0, 1, 3, 2, 4).reshape(b, -1, patch * patch)
+
+
+def names_swapped(images: torch.Tensor, patch: int) -> torch.Tensor:
+    b, width, height = images.shape
+    refuse(images, patch)
+    five = images.reshape(b, height // patch, patch, width // patch, patch)
+    return five.permute(0, 1, 3, 2, 4).reshape(b, -1, patch * patch)
+
+
+def cut_and_joined_at_once(images: torch.Tensor, patch: int) -> torch.Tensor:
+    b, rows, _, columns, _ = (five := cut(images, patch)).shape
+    return five.reshape(b, rows * columns, patch * patch)
+
+
+def windows_by_one(images: torch.Tensor, patch: int) -> torch.Tensor:
+    refuse(images, patch)
+    _, height, width = images.shape
+    places = [(y, x) for y in range(height - patch + 1) for x in range(width - patch + 1)]
+    return torch.stack([images[:, y : y + patch, x : x + patch].flatten(1) for y, x in places], 1)
+
+
+def through_numpy(images: torch.Tensor, patch: int) -> torch.Tensor:
+    return torch.from_numpy(patches_by_hand(images, patch).detach().numpy())
+
+
+def forgot_to_transpose(images: torch.Tensor, patch: int) -> torch.Tensor:
+    refuse(images, patch)
+    return F.unfold(images[:, None], patch, stride=patch)
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (one_side_for_both, "square pictures only"),
+        (names_swapped, "height taken for width"),
+        (cut_and_joined_at_once, "never re-ordered"),
+        (windows_by_one, "overlapping patches"),
+        (through_numpy, "detached"),
+        (forgot_to_transpose, "pixels before patches"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_an_answer_written_otherwise_is_recognised_by_what_it_does(answer: Any, name: str) -> None:
+    for seed in SEEDS:
+        assert failure(answer, seed).misconception == name
+
+
+# Other wrong answers
+
+
+def shuffled_inside(images: torch.Tensor, patch: int) -> torch.Tensor:
+    return patches_by_hand(images, patch).flip(-1)
+
+
+def shared_out_wrongly(images: torch.Tensor, patch: int) -> torch.Tensor:
+    patches = patches_by_hand(images, patch)
+    return patches.flatten(1).roll(1, 1).reshape(patches.shape)
+
+
+def right_in_the_first(images: torch.Tensor, patch: int) -> torch.Tensor:
+    patches = patches_by_hand(images, patch).clone()
+    patches[1:] = 0
+    return patches
+
+
+def in_place(images: torch.Tensor, patch: int) -> torch.Tensor:
+    patches = patches_by_hand(images, patch)
+    images.zero_()
+    return patches
+
+
+def forgetful(images: torch.Tensor, patch: int) -> None:
+    patches_by_hand(images, patch)
+
+
+def listed(images: torch.Tensor, patch: int) -> Any:
+    return patches_by_hand(images, patch).tolist()
+
+
+def unnamed(images: torch.Tensor, patch: int) -> torch.Tensor:
+    if images.shape[1] % patch or images.shape[2] % patch:
+        raise ValueError("that does not divide")
+    return patches_by_hand(images, patch)
+
+
+def another_error(images: torch.Tensor, patch: int) -> torch.Tensor:
+    if images.shape[1] % patch or images.shape[2] % patch:
+        raise TypeError(f"{tuple(images.shape)} does not divide by {patch}")
+    return patches_by_hand(images, patch)
+
+
+def of_the_example(images: torch.Tensor, patch: int) -> torch.Tensor:
+    """By heart what the lesson shows: 8 x 8 pixels and patches of 2 x 2."""
+    return images.reshape(-1, 4, 2, 4, 2).permute(0, 1, 3, 2, 4).reshape(-1, 16, 4)
+
+
+def single_precision(images: torch.Tensor, patch: int) -> torch.Tensor:
+    return patches_by_hand(images.float(), patch)
+
+
+def squeezed(images: torch.Tensor, patch: int) -> torch.Tensor:
+    return patches_by_hand(images, patch).squeeze()
+
+
+def no_small_numbers(images: torch.Tensor, patch: int) -> torch.Tensor:
+    return patches_by_hand(images, patch).to(torch.int8)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (shuffled_inside, "Each patch holds the right pixels, in a wrong order"),
+        (shared_out_wrongly, "shared out wrongly among its patches"),
+        (right_in_the_first, "right in the first batch element only"),
+        (in_place, "changes its input `images` in place"),
+        (forgetful, "returns None"),
+        (listed, "returns a Python list"),
+        (unnamed, r"should name both the height, \d+, and the patch, \d"),
+        (another_error, "should raise a ValueError; here comes TypeError"),
+        (single_precision, "keep the dtype"),
+        (squeezed, r"should have the shape \(b, patch, pixel\) = \(1, "),
+        (no_small_numbers, "real numbers are wanted"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_wrong_answer_is_told_what_differs(answer: Any, words: str) -> None:
+    for seed in SEEDS:
+        failed = failure(answer, seed)
+        assert re.search(words, str(failed)), str(failed)
+        assert failed.misconception is None
+
+
+def test_the_lessons_own_sizes_by_heart_are_not_enough() -> None:
+    for seed in SEEDS:
+        assert "Right so far" not in str(failure(of_the_example, seed))
+
+
+def test_open_blanks_are_counted_and_named() -> None:
+    def skeleton(images: torch.Tensor, patch: int) -> torch.Tensor:
+        refuse(images, patch)
+        pieces = ...
+        ordered = ...
+        return ordered or pieces
+
+    assert "2 blanks are still open" in str(failure(skeleton))
+
+
+def test_a_second_failure_offers_the_first_hint_and_a_third_the_second(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("COURSE_RECORD", str(tmp_path))
+    answer = MISCONCEPTIONS[0].answer
+    told = []
+    for _ in range(3):
+        with pytest.raises(checks.CheckFailed) as raised:
+            checks.patchify(answer)
+        told.append(str(raised.value))
+    assert "Hint" not in told[0]
+    assert EXERCISE.hints[0] in told[1]
+    assert EXERCISE.hints[1] in told[2]
