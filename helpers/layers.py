@@ -5,6 +5,7 @@ To change something, edit the cell tagged `export` in the lesson named above it.
 """
 
 import math
+from typing import Any
 
 import torch
 from helpers import date_batches, dates
@@ -343,7 +344,7 @@ def generate(model: nn.Module, ids: torch.Tensor, count: int, temperature: float
 
 
 # From lesson 06_decoding_and_generation
-def attend_with_cache(attention: nn.Module, x: torch.Tensor, cache: dict[str, torch.Tensor]) -> torch.Tensor:
+def attend_with_cache(attention: SelfAttention, x: torch.Tensor, cache: dict[str, torch.Tensor]) -> torch.Tensor:
     """The newest word x (b, 1, k) attends to itself and all before it, whose keys and values the cache holds."""
     heads = (len(x), 1, attention.num_heads, attention.head_dim)
     for name, project in (("keys", attention.to_keys), ("values", attention.to_values)):
@@ -354,7 +355,7 @@ def attend_with_cache(attention: nn.Module, x: torch.Tensor, cache: dict[str, to
     return attention.unify_heads(attended)
 
 
-def step_with_cache(model: nn.Module, ids: torch.Tensor, caches: list[dict[str, torch.Tensor]]) -> torch.Tensor:
+def step_with_cache(model: Any, ids: torch.Tensor, caches: list[dict[str, torch.Tensor]]) -> torch.Tensor:
     """The newest ids (b, 1) give logits (b, v), in eval mode; caches, one for each block, are empty at first."""
     place = caches[0]["keys"].shape[1] if caches[0] else 0
     x = model.embedding(ids) * math.sqrt(model.embedding.embedding_dim) + model.positions.encoding[place]  # (b, 1, k)
@@ -367,7 +368,7 @@ def step_with_cache(model: nn.Module, ids: torch.Tensor, caches: list[dict[str, 
 # From lesson 06_decoding_and_generation
 @torch.no_grad()
 def generate_with_cache(
-    model: nn.Module, ids: torch.Tensor, count: int, temperature: float = 1.0, seed: int = 0
+    model: Any, ids: torch.Tensor, count: int, temperature: float = 1.0, seed: int = 0
 ) -> torch.Tensor:
     """What `generate` writes, at a lower cost: (b, t) give (b, t + count)."""
     generator = torch.Generator().manual_seed(seed)

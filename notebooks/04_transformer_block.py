@@ -257,8 +257,8 @@ depth.draw_by_layer(steps, depth=24, weight_scale=3.0)
 depth.depth_demo(steps)
 
 # %% [markdown]
-# Around × 2 the plain stack's gradient survives; at × 1 it dies and at × 3 it explodes. A plain stack balances on a knife's edge, and learning soon
-# pushes it off. The residual path keeps gradients from dying, the norm keeps them from exploding. A deep stack needs both.
+# Around × 2 the plain stack's gradient survives; at × 1 it dies and at × 3 it explodes. A plain stack balances on a knife's edge, and each step of learning
+# moves its weights. The residual path keeps gradients from dying, the norm keeps them from exploding. A deep stack needs both.
 
 # %% tags=["form"]
 feedback_box("04, section 3")
@@ -281,8 +281,8 @@ diagram.draw_block()
 # Fill in four blanks (`...`):
 #
 # 1. `self.mlp`: a linear layer from `embed_dim` to `hidden_dim`, the activation, a linear layer back;
-# 2. and 3. norm last: attention, add, `norm_1`; then MLP, add, `norm_2`;
-# 4. norm first: the line for attention is written; add the one for the MLP.
+# 2. norm first: the line for attention is written; add the one for the MLP, with `norm_2`;
+# 3. and 4. norm last: attention, add, `norm_1`; then MLP, add, `norm_2`.
 #
 # Written for you: `SelfAttention` from lesson 3, which takes the mask. `self.dropout` goes around what attention and MLP *return*, before it is added,
 # as in the line that is there. Shapes: `x` is (b, t, k) and stays so.
@@ -374,8 +374,8 @@ media.what_you_should_see("04_transformer_block_1")
 
 
 # %% [markdown]
-# On the right, swapping the padding moves no word but itself. The diagonal is the strongest: that is the residual path, which carries each word past
-# attention.
+# On the right, swapping the padding moves no word but itself. The diagonal is by far the strongest (the colours end early, to tell the small numbers
+# apart): that is the residual path, which carries each word past attention.
 #
 # ### Is it the real thing?
 #
@@ -421,12 +421,11 @@ feedback_box("04, section 4")
 # %% [markdown]
 # ## 5. Why it replaced recurrence (10 minutes)
 #
-# Before the Transformer, texts were read by recurrent layers, such as the **GRU** (gated recurrent unit; Cho et al. 2014). It reads word by word and keeps a state: the state after word 100
-# needs the state after word 99, which needs the state after word 98. However large your computer, the steps wait in line.
+# Before the Transformer, texts were read by recurrent layers, such as the **GRU** (Cho et al. 2014): word by word, with a state.
+# The state after word 100 needs the state after word 99, and so on: the steps wait in line, on any computer.
+# In a block no word waits: all go through one large matrix product together.
 #
-# In a block no word waits for another: all words go through one large matrix product together.
-#
-# What does it cost? For one text of $t$ words and width $k$, counting multiplications in matrix products:
+# The cost, for one text of $t$ words and width $k$:
 #
 # | | multiplications | steps that wait for each other |
 # |---|---|---|
@@ -435,7 +434,7 @@ feedback_box("04, section 4")
 #
 # The $t^2$ is attention: each word looks at each word.
 #
-# **Predict first:** the block does *more* arithmetic, at every length. Which will be faster on your machine for 16 words? For 1,024?
+# **Predict first:** the block does *more* arithmetic, at every length. Which will be faster here for 16 words? For 1,024?
 
 # %%
 width = 128
@@ -449,14 +448,14 @@ counted = {name: [speed.multiplications(t, width)[name] for t in lengths] for na
 speed.draw_race(lengths, counted, seconds)
 
 # %% [markdown]
-# On the right are your own seconds, so this page cannot know them. On the single processor thread where it was written, the block won at 16 words and at
-# each length up to 256, although it does more arithmetic: the GRU makes many small matrix products, one after another, and a processor is
-# much better at a few large ones. Then the block's curve bent upwards, and at 1,024 words the GRU won. That is the $t^2$.
+# On the right are your own seconds, so this page cannot know them. On the single processor thread where it was written, the block won at every length up to
+# 256 words, although it does more arithmetic: the GRU makes many small matrix products in a row, and a processor is
+# better at a few large ones. Then the block's curve bent upwards, and at 1,024 words the GRU won: that is the $t^2$.
 #
-# So be careful with “Transformers are faster”. The claim is about hardware that does thousands of things at once, and about texts that are not too long.
-# If you have a GPU (Colab lends one), run this lesson there and compare the two pictures.
+# So “Transformers are faster” is a claim about hardware that does many things at once, and about texts of moderate length.
+# If you have a GPU (Colab lends one), run this lesson there and compare.
 #
-# **Think! 4.2.** Double the length of the text from 512 to 1,024. By which factor does each curve grow, and what does each approach for very long texts? Which other
+# **Think! 4.2.** From 512 to 1,024 words: by which factor does each curve grow? And for very long texts? Which other
 # advantage does the block have when word 1,000 must hear word 1?
 
 # %% tags=["form"]

@@ -235,8 +235,8 @@ plots.bars(
 #
 # <details><summary>Hint 2</summary>
 #
-# For the mean, make the vectors at the padding zero (`x.masked_fill(~mask[:, :, None], 0.0)`), add up along the words' axis, and divide by the number of words of each
-# text.
+# A vector of zeros adds nothing to a sum. So set the vectors at the padding to zero first; the mask is (b, t) and x is (b, t, k): which axis does the mask lack? Then add up
+# along the words' axis.
 #
 # </details>
 
@@ -380,7 +380,7 @@ plots.bars(
 # %% [markdown]
 # Ten of eleven numbers belong to the embedding: a row for each of 30,522 tokens. The blocks, where the thinking is, are small.
 #
-# (`dropout=0.0`: in two passes over the data nothing is learned by heart, and dropout would cost a quarter more time.)
+# (Why `dropout=0.0`? We tried both: over two passes, dropout won nothing, and took a quarter more time.)
 #
 # `train` is a loop that you could write. For each batch: the logits, the cross-entropy, `backward`, a step of the optimizer. After each pass over the
 # data, an **epoch**, it measures the loss on the held-out reviews, in eval mode and without gradients. It takes about half a minute.
@@ -420,7 +420,7 @@ print("same as counted by hand:", math.isclose(accuracy, (predictions == labels)
 
 # %% [markdown]
 # Half: is that much? You know one baseline, the most frequent class. Here is a stronger one. A **bag of words** counts which words a text has, with no order and no
-# attention; a logistic regression gives each word a weight for each class. It is more than fifty years old, and trains in seconds.
+# attention; a logistic regression gives each word a weight for each class. The idea is older than your teacher, and trains in seconds.
 #
 # **Predict first:** how far behind the Transformer will it be?
 
@@ -448,7 +448,7 @@ print("the two are within 0.05 of each other:", abs(accuracy - bag_accuracy) < 0
 # %% [markdown]
 # A draw, and that is no accident of this lesson. Most reviews are given away by single words, *awful* or *wonderful*, and counting words is all that takes. What a
 # Transformer can do beyond that (negation, irony, who did what) has to be learned, and twelve thousand sentences are few. Lesson 8 starts from a model that has
-# read billions of words.
+# read far more.
 #
 # Where does it go wrong? Each row below is one true rating, shared out over the predictions.
 #
@@ -475,8 +475,8 @@ off_by = (predictions - labels).abs()
 print("at most one star off, in more than 0.7 of the reviews:", bool((off_by <= 1).float().mean() > 0.7))
 
 # %% [markdown]
-# A 1 is mistaken for a 2 far more often than for a 5. So the model has an idea of more and less, although nobody told it: for cross-entropy these are
-# just five names. In the middle it often errs: 3 stars are rare, and even people disagree there.
+# A 1 is mistaken for a 2 more often than for a 5. So the model has an idea of more and less, although nobody told it: for cross-entropy these are
+# just five names. In the middle, where there are fewer examples, it errs most.
 #
 # **Think! 7.1.** A colleague tries 20 settings, and reports the best accuracy on the held-out reviews. What is wrong with that number?
 

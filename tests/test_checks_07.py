@@ -134,7 +134,7 @@ RIGHT = (
 )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("answer", RIGHT, ids=lambda answer: answer.__name__)
 def test_right_answers_in_any_style_pass(
     answer: type[nn.Module], seed: int, capsys: pytest.CaptureFixture[str]
@@ -183,7 +183,7 @@ def test_there_are_enough_misconceptions_each_with_its_own_words() -> None:
     assert len(EXERCISE.hints) == 2
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", SEEDS[:1])
 @pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda m: m.name)
 def test_each_misconception_is_told_its_own_sentence(misconception: Any, seed: int) -> None:
     failed = failure(misconception.answer, seed)

@@ -51,17 +51,20 @@ class Case:
         self.layer = subject.make(*self.arguments)
         settle(subject, self.layer, self.query.float(), self.keys.float())
         self.layer.to(dtype)
+        self.held = 0  # how often the layer was given parts
         self.hold(parts)
 
     def hold(self, parts: Parts) -> None:
         """Give the layer these parts; a misconception gets what the answer that it is compared with has of them."""
+        key = (self.draw.case, self.held)
+        self.held += 1
         if not self.subject.is_students:
-            parts = self.subject.notes.get(self.draw.case, parts)
+            parts = self.subject.notes.get(key, parts)
         self.roles.write(self.layer, parts, self.arguments)
         randomize_others(self.layer, self.roles, self.draw.seed)
         self.parts = self.roles.read(self.parameters(), self.arguments)
         if self.subject.is_students:
-            self.subject.notes[self.draw.case] = self.parts
+            self.subject.notes[key] = self.parts
 
     def parameters(self) -> Parts:
         """The layer's parameters in float64, as they are now."""

@@ -17,7 +17,6 @@ from helpers.checks.time_limit import TimeLimit
 from helpers.checks.trouble import Trouble
 from helpers.checks.undisturbed import reseed, undisturbed
 
-
 SECONDS = 5.0  # that one call of an answer may take
 
 
@@ -152,7 +151,10 @@ def run_check(exercise: Exercise, answer: Any, seed: int | None = None, record: 
     seed = secrets.randbelow(10**6) if seed is None else seed
     subject = Subject(answer, TimeLimit(SECONDS))
     with undisturbed():
-        failure = find_failure(exercise, subject, seed)
+        try:
+            failure = find_failure(exercise, subject, seed)
+        finally:
+            subject.put_back()
     failures = record_check(exercise.id, failure is None) if record else 0
     if failure is None:
         print(f"✓ Exercise {exercise.id}: {exercise.title}. {exercise.passed}")
@@ -180,13 +182,13 @@ def find_failure(exercise: Exercise, subject: Subject, seed: int) -> CheckFailed
         return None
     if blanks:  # a `...` that stands alone does no harm by itself, but here something is missing
         return CheckFailed(f"✗ Exercise {exercise.id}: {describe_blanks(blanks)}", exercise.id)
+    hidden = f" It printed {_lines(subject)}, not shown." if subject.printed.lines else ""
     diagnosis = diagnose(exercise, subject, seed, report)
     lines = [f"✗ Exercise {exercise.id}: {diagnosis.sentence}"]
     if diagnosis.detail:
         lines.append(f"  {diagnosis.detail}")
     right = list(dict.fromkeys(step.right for step in exercise.steps[: report.at]))
     so_far = f"Right so far: {', '.join(right)}. " if right else ""
-    hidden = f" It printed {_lines(subject)}, not shown." if subject.printed.lines else ""
     lines.append(f"  {so_far}The same numbers again: seed={seed}.{hidden}")
     return CheckFailed("\n".join(lines), exercise.id, diagnosis.misconception, seed)
 

@@ -116,8 +116,8 @@ EXERCISE = Exercise(
     hints=(
         "Say aloud what happens to one token id: it becomes a row of the embedding, that row is multiplied by the root "
         "of k, then its position is added. Which two layers do that, and which comes first?",
-        "For the mean, make the vectors at the padding zero, add up along the words' axis, and divide by the number of "
-        "words: `mask.sum(dim=1, keepdim=True)`. `clamp(min=1)` keeps a text without words from dividing by 0.",
+        "A vector of zeros adds nothing to a sum. So set the vectors at the padding to zero first; the mask is (b, t), "
+        "x is (b, t, k): which axis does the mask lack? Then add up along the words' axis.",
     ),
     steps=(
         Step("eval mode", look_at_eval),

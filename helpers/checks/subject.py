@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.checks.time_limit import TimeLimit, TookTooLong
 from helpers.checks.trouble import Trouble, raised, too_long, wrong_kind
-from helpers.checks.undisturbed import reseed
+from helpers.checks.undisturbed import expect_usual_settings, reseed
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +37,7 @@ class Subject:
         self.is_students = limit is not None
         self.printed = _Swallowed()
         self._limit = limit
+        self._kept: list[tuple[list[Any], list[Any]]] = []
         self._known_parameters: dict[Any, list[str]] = {}
 
     @property
@@ -60,8 +61,26 @@ class Subject:
         if not isinstance(module, nn.Module):
             sentence = f"`{self.name}` is no `nn.Module`: begin it with `class {self.name}(nn.Module):`."
             raise Trouble(sentence, "no module")
+        if self.is_students:
+            self._keep(module)
         reseed(self.seed)
         return module.eval()
+
+    def put_back(self) -> None:
+        """Give every module that was made the numbers and the mode that it had: it may be one the student keeps."""
+        for tensors, modes in reversed(self._kept):
+            for tensor, numbers in tensors:
+                tensor.data = numbers
+            for part, training in modes:
+                part.training = training
+        self._kept.clear()
+
+    def _keep(self, module: torch.nn.Module) -> None:
+        from torch.nn.parameter import is_lazy
+
+        tensors = [*module.parameters(), *module.buffers()]
+        numbers = [(tensor, tensor.detach().clone()) for tensor in tensors if not is_lazy(tensor)]
+        self._kept.append((numbers, [(part, part.training) for part in module.modules()]))
 
     def tensor(
         self, function: Callable[..., Any], *args: Any, named: dict[str, Any] | None = None, name: str = "forward"
@@ -161,6 +180,7 @@ class Subject:
             raise raised(error, name, self.module) from None
         finally:
             sys.stdout, sys.stderr = streams
+            expect_usual_settings()
 
 
 class _Swallowed(io.TextIOBase):

@@ -37,8 +37,7 @@ def undisturbed() -> Iterator[None]:
             stack.enter_context(torch.inference_mode(False))
             if torch.get_default_device().type != "cpu":
                 stack.enter_context(torch.device("cpu"))
-            torch.set_grad_enabled(True)
-            torch.set_default_dtype(torch.float32)
+            expect_usual_settings()
             torch.set_num_threads(1)  # tensors are tiny: on a busy machine, several threads are many times slower
             yield
     finally:
@@ -50,6 +49,15 @@ def undisturbed() -> Iterator[None]:
             torch.cuda.set_rng_state_all(cuda_states)
         np.random.set_state(numpy_state)
         random.setstate(python_state)
+
+
+def expect_usual_settings() -> None:
+    """Compute with gradients and in float32, also after code that has switched these off or over."""
+    import torch
+
+    torch.set_grad_enabled(True)
+    if torch.get_default_dtype() != torch.float32:
+        torch.set_default_dtype(torch.float32)
 
 
 def _settings() -> dict[str, Any]:

@@ -61,6 +61,7 @@ def gradient_by_layer(step: Step, layers: list[nn.Module]) -> np.ndarray:
     generator = torch.Generator().manual_seed(_SEED)
     x, directions = torch.randn(2, _WORDS, WIDTH, generator=generator, dtype=torch.float64)
     for layer in layers:
+        layer.zero_grad()
         x = step(layer, x)
     (-(x * directions).mean()).backward()
     return np.array([size_of_gradient(layer) for layer in layers])

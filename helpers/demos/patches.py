@@ -19,6 +19,7 @@ def show_picture(ax: Axes, image: Any, title: str = "", patch: int | None = None
     pixels = as_array(image)
     ax.imshow(pixels, cmap="Greys", vmin=0, vmax=1, interpolation="none")
     ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(visible=True, color="0.6", linewidth=0.8)
     ax.set_title(title, fontsize=11)
     if patch is not None:
         height, width = pixels.shape
@@ -77,8 +78,9 @@ def draw_patches(image: Any, patches: Any) -> Figure:
     show_picture(whole, pixels, "The picture, cut into patches", patch)
     for place in range(count):
         row, column = divmod(place, columns)
-        corner = (column * patch - 0.42, row * patch - 0.42)
-        whole.text(*corner, str(place), ha="left", va="top", fontsize=9, fontweight="bold", color=plots.VERMILION)
+        corner = (column * patch - 0.4, row * patch - 0.4)
+        box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+        whole.text(*corner, str(place), ha="left", va="top", fontsize=9, color=plots.BLACK, bbox=box)
         token = figure.add_subplot(grid[1, place])
         show_picture(token, tokens[place].reshape(patch, patch), str(place))
     figure.supxlabel("The same patches in a line: what a Transformer reads", fontsize=11)
