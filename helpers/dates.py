@@ -1,4 +1,4 @@
-"""Lines of an old diary: one day or two, written in many ways, among other words. What lesson 01 translates."""
+"""A time traveller's diary, which lesson 01 translates: one day or two a line, written in many ways."""
 
 from __future__ import annotations
 

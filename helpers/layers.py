@@ -8,10 +8,11 @@ import math
 from typing import Any
 
 import torch
-from helpers import date_batches, dates
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from tqdm.auto import tqdm
+
+from helpers import date_batches, dates
 
 
 # From lesson 01_from_one_vector_to_alignment

@@ -82,7 +82,7 @@ averaging.draw_answers(values, answers[0], words)
 
 # %% [markdown]
 # Weights are positive and add up to 1, so an average never leaves the area between the points. Attention **moves** information from
-# word to word. It makes nothing out of it that was not there.
+# word to word. It makes nothing out of it that was not there. (The matrices of lesson 3 turn and stretch the area, but they are straight too.)
 #
 # Is that a problem? Say attention has done its job: the last word of *not bad* has heard its neighbour. Two numbers in its vector now say
 # whether it is *negated* and whether it is *unpleasant*. We want a third one, *complaint*:
@@ -102,7 +102,7 @@ complaint = torch.tensor([0.0, 1.0, 1.0, 0.0])
 
 with_constant = torch.cat([features, torch.ones(4, 1)], dim=1)
 best = torch.linalg.lstsq(with_constant, complaint[:, None]).solution  # the weighted sum with the smallest error
-(with_constant @ best).squeeze().round(decimals=2) + 0.0
+(with_constant @ best).squeeze().round(decimals=2)
 
 
 # %% [markdown]
@@ -173,7 +173,7 @@ depth.draw_first_layer(steps)
 #
 # $$\frac{d}{dx}\bigl(x + f(x)\bigr) = 1 + f'(x).$$
 #
-# The 1 is a road straight down to the first layer, whatever the layers do. It is called a **residual path**, or skip connection (He
+# The 1 is a road straight down to the first layer, with no weights on it. It is called a **residual path**, or skip connection (He
 # et al. 2015). It helps forwards too: a layer that has nothing to say yet leaves the word as it was, instead of overwriting it.
 
 # %% tags=["form"]
@@ -269,7 +269,7 @@ feedback_box("04, section 3")
 # Everything is on the table: attention, MLP, and around each of them a residual path and a norm. Vaswani et al. (2017) normed *after* the sum, on the
 # left. Many later models norm *before* attention and MLP, on the right.
 #
-# **Look closely:** on the right, follow the red path from bottom to top. How often does it pass through a norm?
+# **Look closely:** on the right, follow the path beside the boxes from bottom to top. How often does it pass through a norm?
 
 # %%
 diagram.draw_block()
@@ -421,7 +421,7 @@ feedback_box("04, section 4")
 # %% [markdown]
 # ## 5. Why it replaced recurrence (10 minutes)
 #
-# Before the Transformer, texts were read by recurrent layers, such as the **GRU** (Cho et al. 2014): word by word, with a state.
+# Before the Transformer, texts were read by recurrent layers, such as the **GRU** (Cho et al. 2014): word by word, keeping a state.
 # The state after word 100 needs the state after word 99, and so on: the steps wait in line, on any computer.
 # In a block no word waits: all go through one large matrix product together.
 #
@@ -430,7 +430,7 @@ feedback_box("04, section 4")
 # | | multiplications | steps that wait for each other |
 # |---|---|---|
 # | GRU | $6 k^2 \cdot t$ | $t$ |
-# | block | $8 k^2 \cdot t + 2 k \cdot t^2$ | always the same few |
+# | block, MLP of width $2k$ | $8 k^2 \cdot t + 2 k \cdot t^2$ | always the same few |
 #
 # The $t^2$ is attention: each word looks at each word.
 #
@@ -465,7 +465,7 @@ feedback_box("04, section 5")
 # %% [markdown]
 # ## 6. Norm first, or norm last? (10 minutes, optional)
 #
-# Back to the two orders of section 4. Did you count the norms on the red path? With the norm last there are two in each block; with the norm first there is none: the path runs
+# Back to the two orders of section 4. Did you count the norms on the path beside the boxes? With the norm last there are two in each block; with the norm first there is none: the path runs
 # from the words straight to the top. (A norm-first model puts a single norm after its last block.)
 #
 # Does it matter? Build stacks of 1 to 24 blocks, with starting weights drawn as torch's `nn.Transformer` draws them, and
@@ -483,8 +483,8 @@ def starting_blocks(number: int, norm_first: bool) -> nn.ModuleList:
 norm_order.draw_last_block(starting_blocks)
 
 # %% [markdown]
-# With the norm last, the deeper the stack, the harder the first step pulls at its last block. With the norm first it is the other way round: many blocks share the pull. Xiong et al. (2020)
-# found this, and explain by it why norm last needs a **warm-up**: a learning rate that starts near zero and grows.
+# With the norm last, the loss pulls harder at the last block of a deep stack than of a shallow one. With the norm first it is the other way round: many blocks share the pull.
+# Xiong et al. (2020) found this, and explain by it why norm last needs a **warm-up**: a learning rate that starts near zero and grows.
 #
 # A trial: six blocks learn to count. For each word of a random text, how often does the same word occur elsewhere in it?
 #
@@ -511,8 +511,8 @@ print("norm first ends below 0.5:", losses["norm first"][-1] < 0.5)
 print("norm last ends above 1.2: ", losses["norm last"][-1] > 1.2)
 
 # %% [markdown]
-# Norm first is easier to train, which is why most large models use it. Norm last catches up with a warm-up and patience; the first Transformer and BERT were
-# trained that way. One task and one seed prove little: change the seed, the learning rate or the depth, and see which of this holds.
+# Norm first learns without help. Norm last gets nowhere in these 200 steps until it is given a warm-up; the first Transformer and BERT were trained with one. That is a good
+# reason to put the norm first, as many later models do. One task and one seed prove little: change the seed, the learning rate or the depth, and see which of this holds.
 
 # %% tags=["form"]
 feedback_box("04, section 6")
@@ -545,8 +545,8 @@ plots.bars(
 k = 512
 ours = TransformerBlock(embed_dim=k, num_heads=8)
 weights = {name: sum(p.numel() for p in part.parameters() if p.ndim > 1) for name, part in ours.named_children()}
-print("attention:", weights["attention"], "= 4 k²:", weights["attention"] == 4 * k**2)
-print("MLP:      ", weights["mlp"], "= 4 k²:", weights["mlp"] == 4 * k**2)
+print(f"attention: {weights['attention']:,} = 4 k²: {weights['attention'] == 4 * k**2}")
+print(f"MLP:       {weights['mlp']:,} = 4 k²: {weights['mlp'] == 4 * k**2}")
 
 # %% tags=["form"]
 feedback_box("04, section 7")
@@ -558,7 +558,7 @@ feedback_box("04, section 7")
 # - Attention moves information between words; the MLP makes new features of each word by itself, and holds most of the weights.
 # - The residual path brings the gradient to the first layer; layer norm keeps every vector at one size.
 # - No word waits for another, so a block uses parallel hardware well. It pays with a cost that grows with the square of the length.
-# - Norm first trains without a warm-up; norm last needs one.
+# - In our trial, norm first learned without a warm-up; norm last needed one.
 #
 # Next: a block treats all places alike. [Lesson 5](05_positional_encoding.ipynb) tells it where each word stands.
 #

@@ -83,7 +83,7 @@ feedback_box("00, section 1")
 # ### Exercise 0: a weighted average
 #
 # Three friends rate a film: 2, 3 and 5 stars. You trust the third one most, so you weigh their ratings 0.2, 0.2 and 0.6.
-# Multiply each value by its weight, and add up. Attention does just this, as you will see, so it is worth a line of your own.
+# Multiply each value by its weight, and add up. Attention does just this.
 #
 # Both arguments are tensors of shape (n,); the answer is one number, a tensor without axes.
 #

@@ -267,7 +267,7 @@ date_accuracy.draw_exact_by_length(
 )
 
 # %% [markdown]
-# Whatever the line says has to fit into the same 68 numbers. And what the encoder read first has gone through every later update of the state, so it is easily blurred.
+# Whatever the line says has to fit into the same 68 numbers, and has to survive every update of the state on its way there.
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("01, section 3")

@@ -110,7 +110,7 @@ def test_a_decoding_without_an_end_is_as_long_as_can_be() -> None:
 def test_a_decoding_shows_what_the_translator_writes(model: nn.Module) -> None:
     decoding = decoding_player.decode_line(model, TEXT)
     (written,) = date_batches.write_dates(model, [Line(TEXT, "")], "cpu")
-    assert decoding.so_far(len(written)) == written.replace("<start>", "<start>")
+    assert "".join(decoding.written).startswith(written.replace(" ", "␣"))
     np.testing.assert_allclose(decoding.weights.sum(1), 1, rtol=1e-5)  # float32
     np.testing.assert_allclose(decoding.probabilities.sum(1), 1, rtol=1e-5)
 
@@ -138,7 +138,7 @@ def test_a_step_shows_its_weights_and_the_likeliest_characters() -> None:
     decoding = decoding_player.decode_line(Scripted("12-3"), TEXT)
     left, right = decoding_player.draw_step(decoding, 2).axes
     assert [bar.get_height() for bar in left.patches] == pytest.approx(decoding.weights[2].tolist())
-    assert "“12”" in left.get_title(loc="left")
+    assert "“12”" in left.get_title()
     assert right.get_yticklabels()[0].get_text() == "-"
     assert right.patches[0].get_width() == pytest.approx(decoding.probabilities[2].max())
     told = decoding_player.describe_step(decoding, 2)
@@ -180,11 +180,11 @@ def test_choosing_or_typing_a_line_begins_again() -> None:
     menu.value = "3 apr 1997"
     assert box.value == "3 apr 1997"
     assert (slider.value, play.value) == (0, 0)
-    assert "“apr” (word 2)" in shown.value
+    assert "“3” (word 1)" in shown.value
     slider.value = 2
-    box.value = "4 MAY 1998"
+    box.value = "MAY 4, 1998"
     assert slider.value == 0
-    assert "“may” (word 2)" in shown.value
+    assert "“may” (word 1)" in shown.value
 
 
 @pytest.mark.parametrize(
@@ -238,8 +238,8 @@ def test_moving_a_score_moves_the_average() -> None:
     demo = three_numbers.three_numbers_demo(["Ada", "Ben", "Cleo"], [2.0, 3.0, 5.0], [0.0, 0.0, 0.0])
     *sliders, shown = demo.children
     assert [slider.description for slider in sliders] == ["score of Ada", "score of Ben", "score of Cleo"]
-    sliders[2].value = 5.0
-    sliders[0].value = -5.0
+    sliders[2].value = 3.0
+    sliders[0].value = sliders[1].value = -3.0
     assert "Weighted average: 4.99." in shown.value
 
 

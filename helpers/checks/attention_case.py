@@ -50,3 +50,6 @@ CHECK_TENSORS = (
     [[[[33, 32, 18, 3]], [[36, 77, 90, 37]], [[19, 47, 72, 39]]]],
 )
 CHECK_ANSWER = [[36.0, 77.0, 90.0, 37.0], [33.0, 32.0, 18.0, 3.0], [36.0, 77.0, 90.0, 37.0]]
+NAN_GRADIENT = (
+    "where nothing may be attended to, its gradient is NaN. One text of padding would spoil all weights in training."
+)

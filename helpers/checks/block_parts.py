@@ -84,11 +84,11 @@ def _fit_norm(
             with torch.no_grad():
                 for parameter in named.values():
                     parameter.add_(numbers.normal(*parameter.shape, scale=0.5))
-        fitted.weights |= {key: parameter.detach().double().reshape(k) for key, parameter in named.items()}
+        fitted.weights |= {key: parameter.detach().cpu().double().reshape(k) for key, parameter in named.items()}
         missing = bias and shift is None
     else:
         weight, added = _read_off_norm(subject, draw.again(name), name, norm, k, dtype)
-        fitted.weights |= {f"{name}.weight": weight.double(), f"{name}.bias": added.double()}
+        fitted.weights |= {f"{name}.weight": weight.cpu().double(), f"{name}.bias": added.cpu().double()}
         missing = not list(norm.parameters()) or (bias and not bool(added.any()))
     if missing:
         raise Trouble(f"`{name}` has no weight and bias to learn, unlike torch's own block.", "norm", name)
@@ -129,12 +129,12 @@ def _fit_torch_attention(draw: Draw, fitted: Fitted, attention: nn.MultiheadAtte
         raise Trouble(f"The attention has {have}, as bias={bias} says.", "bias", "to_queries", bias)
     randomize(attention, draw)
     for i, name in enumerate(PROJECTIONS):
-        fitted.weights[f"{name}.weight"] = attention.in_proj_weight.detach().double().chunk(3)[i]
+        fitted.weights[f"{name}.weight"] = attention.in_proj_weight.detach().cpu().double().chunk(3)[i]
         if bias:
-            fitted.weights[f"{name}.bias"] = attention.in_proj_bias.detach().double().chunk(3)[i]
-    fitted.weights["unify_heads.weight"] = attention.out_proj.weight.detach().double()
+            fitted.weights[f"{name}.bias"] = attention.in_proj_bias.detach().cpu().double().chunk(3)[i]
+    fitted.weights["unify_heads.weight"] = attention.out_proj.weight.detach().cpu().double()
     if attention.out_proj.bias is not None:
-        fitted.weights["unify_heads.bias"] = attention.out_proj.bias.detach().double()
+        fitted.weights["unify_heads.bias"] = attention.out_proj.bias.detach().cpu().double()
 
 
 def _unnamed_attention(
@@ -158,8 +158,8 @@ def _unnamed_attention(
     pieces: list[tuple[torch.Tensor, torch.Tensor | None]] = []
     for layer in layers:
         parts = layer.weight.shape[0] // k
-        shifts = [None] * parts if layer.bias is None else layer.bias.detach().double().chunk(parts)
-        pieces += zip(layer.weight.detach().double().chunk(parts), shifts, strict=True)
+        shifts = [None] * parts if layer.bias is None else layer.bias.detach().cpu().double().chunk(parts)
+        pieces += zip(layer.weight.detach().cpu().double().chunk(parts), shifts, strict=True)
     ways = list(_ways(pieces, fixed_last=len(layers) == 2))
     ways = [way for way in ways if all((f"{name}.bias" in way) == bias for name in PROJECTIONS)]
     if not ways:
@@ -234,10 +234,10 @@ def _fit_convolution(draw: Draw, fitted: Fitted, name: str, layer: nn.Conv1d) ->
     """A convolution over one word is a linear layer, too."""
     with torch.no_grad():
         layer.weight.copy_(draw.normal(*layer.weight.shape, scale=1.2 * layer.weight.shape[1] ** -0.5))
-        fitted.weights[f"{name}.weight"] = layer.weight[..., 0].double()
+        fitted.weights[f"{name}.weight"] = layer.weight[..., 0].cpu().double()
         if layer.bias is not None:
             layer.bias.copy_(draw.normal(*layer.bias.shape, scale=0.7))
-            fitted.weights[f"{name}.bias"] = layer.bias.double()
+            fitted.weights[f"{name}.bias"] = layer.bias.cpu().double()
 
 
 def _fit_loose(draw: Draw, fitted: Fitted, loose: list[nn.Parameter], matrices: list[nn.Parameter], k: int) -> None:
@@ -245,10 +245,10 @@ def _fit_loose(draw: Draw, fitted: Fitted, loose: list[nn.Parameter], matrices: 
     with torch.no_grad():
         for i, matrix in enumerate(matrices, start=1):
             matrix.copy_(draw.normal(*matrix.shape, scale=1.2 * (k if i == 1 else 2 * k) ** -0.5))
-            flat = matrix.squeeze().double()
+            flat = matrix.squeeze().cpu().double()
             inputs_first = (flat.shape[0] == k) == (i == 1)
             fitted.weights[f"mlp_{i}.weight"] = flat.T.contiguous() if inputs_first else flat.clone()
         for vector in (p for p in loose if p.squeeze().dim() == 1):
             vector.copy_(draw.normal(*vector.shape, scale=0.7))
             name = "mlp_2.bias" if vector.numel() == k else "mlp_1.bias"
-            fitted.weights[name] = vector.squeeze().double().clone()
+            fitted.weights[name] = vector.squeeze().cpu().double().clone()

@@ -42,7 +42,10 @@ def fit_decoder(
             "serves for both."
         )
         raise Trouble(sentence, "attentions", len(attentions))
-    fitted_attentions = [_fit_attention(subject, draw, layer, sizes, dtype) for layer in attentions]
+    fitted_attentions = [
+        _fit_attention(subject, draw.again(f"attention {place}"), layer, sizes, dtype)
+        for place, layer in enumerate(attentions)
+    ]
     taken = {id(module) for top in attentions for module in top.modules()}
     norms = [m for m in block.modules() if id(m) not in taken and _is_norm(m, sizes["k"])]
     if len(norms) != 3:

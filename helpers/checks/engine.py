@@ -58,12 +58,15 @@ class Step:
         What kind of case this is.
     simpler : sequence of (str, mapping)
         Easier cases, to be tried when this one fails: "It is right " goes before the words, and the settings change.
+    remark : str
+        If given, the step is not needed for a pass: where it fails, this is said beside it.
     """
 
     right: str
     look: Callable[..., Iterator[Seen]]
     settings: Mapping[str, Any] = field(default_factory=dict)
     simpler: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    remark: str = ""
 
     def run(self, subject: Subject, seed: int, again: int = 0, **changes: Any) -> Iterator[Seen]:
         """Look at `subject`; `again` gives what is random in an answer other numbers, with the same inputs."""
@@ -153,13 +156,14 @@ def run_check(exercise: Exercise, answer: Any, seed: int | None = None, record: 
     with undisturbed():
         try:
             failure = find_failure(exercise, subject, seed)
+            remarks = [] if failure else find_remarks(exercise, subject, seed)
         finally:
             subject.put_back()
     failures = record_check(exercise.id, failure is None) if record else 0
     if failure is None:
         print(f"✓ Exercise {exercise.id}: {exercise.title}. {exercise.passed}")
-        if subject.printed.lines:
-            print(f"  One thing: it prints {_lines(subject)}, which this check hid. Take the `print` out again.")
+        for remark in remarks:
+            print(f"  One thing: {remark}")
         return
     if failures > 1:
         hint = min(failures - 2, len(exercise.hints) - 1)
@@ -187,30 +191,43 @@ def find_failure(exercise: Exercise, subject: Subject, seed: int) -> CheckFailed
     lines = [f"✗ Exercise {exercise.id}: {diagnosis.sentence}"]
     if diagnosis.detail:
         lines.append(f"  {diagnosis.detail}")
-    right = list(dict.fromkeys(step.right for step in exercise.steps[: report.at]))
+    right = list(dict.fromkeys(step.right for step in exercise.steps[: report.at] if not step.remark))
     so_far = f"Right so far: {', '.join(right)}. " if right else ""
     lines.append(f"  {so_far}The same numbers again: seed={seed}.{hidden}")
     return CheckFailed("\n".join(lines), exercise.id, diagnosis.misconception, seed)
+
+
+def find_remarks(exercise: Exercise, subject: Subject, seed: int) -> list[str]:
+    """Return what could be better about a right answer."""
+    remarks = [step.remark for step in exercise.steps if step.remark and _look(step, subject, seed)[1] is not None]
+    if subject.printed.lines:
+        remarks.append(f"it prints {_lines(subject)}, which this check hid. Take the `print` out again.")
+    return remarks
 
 
 def examine(exercise: Exercise, subject: Subject, seed: int) -> Report:
     """Go through the steps up to the first thing that is not right."""
     report = Report([], None)
     for step in exercise.steps:
-        trail: list[Seen | Trouble] = []
+        trail, report.problem = ([], None) if step.remark else _look(step, subject, seed)
         report.trails.append(trail)
-        try:
-            for seen in step.run(subject, seed):
-                trail.append(seen)
-                if not seen.right:
-                    report.problem = seen
-                    return report
-        except Exception as error:
-            trouble = error if isinstance(error, Trouble) else _unforeseen(error)
-            trail.append(trouble)
-            report.problem = trouble
-            return report
+        if report.problem is not None:
+            break
     return report
+
+
+def _look(step: Step, subject: Subject, seed: int) -> tuple[list[Seen | Trouble], Seen | Trouble | None]:
+    """Return what a step sees, up to the first thing that is not right, and that thing."""
+    trail: list[Seen | Trouble] = []
+    try:
+        for seen in step.run(subject, seed):
+            trail.append(seen)
+            if not seen.right:
+                return trail, seen
+    except Exception as error:
+        trail.append(error if isinstance(error, Trouble) else _unforeseen(error))
+        return trail, trail[-1]
+    return trail, None
 
 
 def _unforeseen(error: Exception) -> Trouble:

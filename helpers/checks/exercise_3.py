@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import torch
 
+from helpers.checks.attention_case import NAN_GRADIENT
 from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, Draw
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
@@ -36,8 +39,8 @@ def look_at_defaults(subject: Subject, draw: Draw) -> Iterator[Seen]:
     yield Seen(what, output, lambda: expected_output(fitted.weights, 8, x.double()), ("b", "t", "k"), sizes)
 
 
-def look_at_error(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """An embed_dim that does not divide by num_heads."""
+def look_at_error(subject: Subject, draw: Draw, message: bool = False) -> Iterator[Seen]:
+    """An embed_dim that does not divide by num_heads; and whether the error's message names both."""
     h = draw.random.randrange(3, 7)
     k = h * draw.random.randrange(2, 5) + draw.random.randrange(1, h)
     raises = False
@@ -46,17 +49,18 @@ def look_at_error(subject: Subject, draw: Draw) -> Iterator[Seen]:
     except Trouble as trouble:
         if trouble.key[0] != "raised":
             raise
-        raises = True
+        raises = not message or all(re.search(rf"\b{number}\b", str(trouble.key[-1])) for number in (k, h))
     told = {"an error": f"{subject.name}({k}, {h}) should raise an error that names {k} and {h}: it does not divide."}
     yield Seen("The width of a head", {"an error": raises}, lambda: {"an error": True}, told=told)
 
 
-def look_at_empty_rows(subject: Subject, draw: Draw, mask: str) -> Iterator[Seen]:
-    """Where a word may attend to nothing, only unify_heads' bias is left, and no gradient is NaN."""
+def look_at_empty_rows(subject: Subject, draw: Draw, mask: str, gradients: bool = False) -> Iterator[Seen]:
+    """Where a word may attend to nothing, only unify_heads' bias is left."""
     case = Case(subject, draw, mask=mask, dtype=torch.float64)
     assert case.mask is not None
     case.mask[-1 if mask == PADDING else (-1, 0, -1)] = False
-    yield from _with_gradients(case, " where a word may attend to nothing,")
+    seen = _with_gradients(case, " where a word may attend to nothing,")
+    yield from seen if gradients else islice(seen, 1)
 
 
 def look_at_gradients(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
@@ -142,6 +146,7 @@ def _output(right: str, **settings: Any) -> Step:
     return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER))
 
 
+ERROR_MESSAGE = "the error for an embed_dim that does not divide could name both numbers, embed_dim and num_heads."
 EXERCISE = Exercise(
     id="3",
     title="self-attention with several heads",
@@ -159,6 +164,7 @@ EXERCISE = Exercise(
         _output("head_dim", heads="wide"),
         _output("head_dim", heads="own", bias=True),
         Step("the error for a remainder", look_at_error),
+        Step("the error for a remainder", look_at_error, {"message": True}, remark=ERROR_MESSAGE),
         _output("context", context=True),
         *(_output("masks", mask=mask) for mask in (PADDING, CAUSAL, PER_QUERY, PER_HEAD)),
         *(_output("masks with a context", mask=mask, context=True) for mask in (PADDING, CAUSAL, PER_HEAD)),
@@ -170,6 +176,7 @@ EXERCISE = Exercise(
         Step("the gradients", look_at_gradients, {"bias": True, "mask": PER_QUERY, "context": True}),
         Step("rows without any key", look_at_empty_rows, {"mask": PADDING}),
         Step("rows without any key", look_at_empty_rows, {"mask": PER_HEAD}),
+        Step("rows without any key", look_at_empty_rows, {"mask": PADDING, "gradients": True}, remark=NAN_GRADIENT),
         Step("eval mode", look_at_eval),
         Step("dropout", look_at_dropout),
         Step("the default of 8 heads", look_at_defaults),

@@ -81,27 +81,22 @@ def fit_linear(
     """
     if any(is_lazy(parameter) for parameter in layer._parameters.values() if parameter is not None):
         subject.tensor(layer, torch.zeros(1, 1, wanted.inputs, dtype=dtype), name=name)
-    weight: torch.Tensor
-    bias: torch.Tensor | None
-    if isinstance(layer, nn.Linear) and "weight" in layer._parameters:
-        fitted.claim(name, layer._parameters.values())
-        has_bias = layer.bias is not None
-        _compare(name, (layer.in_features, layer.out_features, has_bias), wanted)
-        fitted.parameters[f"{name}.weight"] = layer.weight
-        if layer.bias is not None:
-            fitted.parameters[f"{name}.bias"] = layer.bias
-        weight, bias = layer.weight.detach(), None if layer.bias is None else layer.bias.detach()
+    if isinstance(layer, nn.Linear) and "weight" in layer._parameters and type(layer).forward is nn.Linear.forward:
+        own = {f"{name}.{kind}": p for kind, p in layer._parameters.items() if p is not None}
+        fitted.claim(name, own.values())
+        _compare(name, (layer.in_features, layer.out_features, f"{name}.bias" in own), wanted)
         if subject.is_students:  # a misconception will be given the student's
             randomize(layer, draw.again(name))
-    else:
-        fitted.claim(name, layer.parameters())
-        randomize(layer, draw.again(name))
-        weight, bias = _read_off(subject, layer, name, wanted.inputs, dtype)
-        has_bias = bool(bias is not None and bias.any())
-        _compare(name, (wanted.inputs, weight.shape[0], has_bias), wanted)
-    fitted.weights[f"{name}.weight"] = weight.double()
-    if has_bias and bias is not None:
-        fitted.weights[f"{name}.bias"] = bias.double()
+        fitted.parameters |= own
+        fitted.weights |= {key: parameter.detach().cpu().double() for key, parameter in own.items()}
+        return
+    fitted.claim(name, layer.parameters())
+    randomize(layer, draw.again(name))
+    weight, bias = _read_off(subject, layer, name, wanted.inputs, dtype)
+    _compare(name, (wanted.inputs, weight.shape[0], bool(bias.any())), wanted)
+    fitted.weights[f"{name}.weight"] = weight
+    if bias.any():
+        fitted.weights[f"{name}.bias"] = bias
 
 
 def randomize(layer: nn.Module, draw: Draw) -> None:
@@ -143,9 +138,10 @@ def _compare(name: str, found: tuple[int, int, bool], wanted: Wanted) -> None:
 
 def _read_off(
     subject: Subject, layer: nn.Module, name: str, inputs: int, dtype: torch.dtype
-) -> tuple[torch.Tensor, torch.Tensor | None]:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the matrix (out, in) and the bias (out,) of whatever a layer does to vectors."""
+    device = next((p.device for p in layer.parameters()), torch.device("cpu"))
     with torch.no_grad():
-        rows = torch.cat([torch.zeros(1, inputs), torch.eye(inputs)]).to(dtype)
-        images = subject.tensor(layer, rows[None], name=name).reshape(inputs + 1, -1).double()
+        rows = torch.cat([torch.zeros(1, inputs), torch.eye(inputs)]).to(device, dtype)
+        images = subject.tensor(layer, rows[None], name=name).reshape(inputs + 1, -1).cpu().double()
     return (images[1:] - images[0]).T.contiguous(), images[0]

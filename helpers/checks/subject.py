@@ -176,7 +176,9 @@ class Subject:
             return self._limit.run(function)
         except TookTooLong as error:
             raise too_long(self._limit.seconds, error.stack, name, self.module) from None
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:  # somebody has pressed "stop"
+            raise
+        except BaseException as error:
             raise raised(error, name, self.module) from None
         finally:
             sys.stdout, sys.stderr = streams

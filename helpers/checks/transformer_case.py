@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,6 +13,7 @@ from helpers.checks.draw import Draw
 from helpers.checks.exercise_5 import expected_encoding
 from helpers.checks.seen import Seen
 from helpers.checks.subject import Subject
+from helpers.checks.transformer_parts import Parts, find_parts
 from helpers.checks.trouble import Trouble
 
 STAGES = {
@@ -23,15 +22,6 @@ STAGES = {
     "pooled": ("What the classifier is given", ("b", "k")),
     "logits": ("The output", ("b", "c")),
 }
-
-
-@dataclass
-class Parts:
-    """The layers of an answer, however they are called."""
-
-    embedding: nn.Embedding
-    blocks: list[nn.Module]
-    classifier: nn.Linear
 
 
 class Case:
@@ -176,60 +166,6 @@ class Case:
             parts.classifier.bias.copy_(torch.zeros(self.sizes["c"]) if bias is None else bias)
         self.model.blocks = nn.ModuleList(known.blocks)
         return Parts(parts.embedding, known.blocks, parts.classifier)
-
-
-def find_parts(model: nn.Module, sizes: dict[str, int]) -> Parts:
-    """Find the embedding, the blocks and the classifier of an answer by what they are, not by name.
-
-    Raises
-    ------
-    Trouble
-        One is missing, or has other sizes, or there are not as many blocks as `depth` says.
-    """
-    k, depth = sizes["k"], sizes["depth"]
-    tables = [m for m in model.modules() if isinstance(m, nn.Embedding)]
-    embedding = next((m for m in tables if m.weight.shape == (sizes["vocab"], k)), None)
-    if embedding is None:
-        shapes = ", ".join(str(tuple(m.weight.shape)) for m in tables)
-        found = f"has the sizes {shapes}" if tables else "is missing"
-        raise Trouble(
-            f"The embedding {found}. It should be `nn.Embedding(vocab_size, embed_dim)`, here {(sizes['vocab'], k)}.",
-            "embedding",
-            shapes,
-        )
-    entries = list(_blocks(model))
-    blocks = list(dict.fromkeys(entries))
-    if len(blocks) != depth:
-        lists = [v for v in vars(model).values() if isinstance(v, (list, tuple)) and v and isinstance(v[0], nn.Module)]
-        if lists:
-            raise Trouble("The blocks are in a plain Python list, where torch does not see them.", "plain list")
-        if len(entries) == depth:
-            raise Trouble(f"All {depth} blocks are one and the same block.", "one and the same")
-        count = "1 block" if len(blocks) == 1 else f"{len(blocks) or 'no'} blocks"
-        raise Trouble(f"With depth={depth} the model has {count}.", "depth", len(blocks) - depth)
-    inside = {id(part) for block in blocks for part in block.modules()}
-    linear = [m for m in model.modules() if isinstance(m, nn.Linear) and id(m) not in inside]
-    classifier = next((m for m in reversed(linear) if m.weight.shape == (sizes["c"], k)), None)
-    if classifier is None:
-        wanted = f"`nn.Linear(embed_dim, num_classes)`, here from {k} to {sizes['c']} numbers"
-        shapes = ", ".join(f"{m.in_features} to {m.out_features}" for m in linear)
-        found_words = f"maps {shapes}" if linear else "is missing"
-        raise Trouble(f"The classifier {found_words}. It should be {wanted}.", "classifier", shapes)
-    return Parts(embedding, blocks, classifier)
-
-
-def _blocks(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield the outermost blocks, one that is used several times as often as it is."""
-    for child in module._modules.values():
-        if child is None:
-            continue
-        name = type(child).__name__
-        # Where it is called otherwise, what stands in a list is a block, if it has parts.
-        listed = isinstance(module, (nn.ModuleList, nn.Sequential)) and any(True for _ in child.children())
-        if "Block" in name or name.endswith("EncoderLayer") or listed:
-            yield child
-        else:
-            yield from _blocks(child)
 
 
 def _run_block(block: nn.Module, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:

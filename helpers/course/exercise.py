@@ -17,7 +17,7 @@ def exercise_cells(lesson: Lesson) -> list[Cell]:
             continue
         source = blanked(cell) if "exercise" in cell.tags else cell.source
         tags = [tag for tag in cell.tags if tag not in _FOR_THE_BUILD]
-        cells.append(Cell(cell.path, cell.line, cell.kind, source, tags, cell.id))
+        cells.append(Cell(cell.path, cell.line, cell.kind, source, tags, cell.id, cell.blank_lines))
         if "expected-output" in cell.tags:
             pictures += 1
             call = f'media.what_you_should_see("{picture_name(lesson, pictures)}")'

@@ -84,7 +84,7 @@ def _without_title(source: str) -> str:
 
 
 def _sorted_imports(statements: set[str]) -> str:
-    """Import lines in ruff's order: the standard library first, `import` before `from`, one line a module."""
+    """Import lines in ruff's order: the standard library, others, our own; `import` before `from`."""
     plain = {statement for statement in statements if statement.startswith("import")}
     members: dict[str, set[str]] = {}
     for statement in statements - plain:
@@ -94,6 +94,9 @@ def _sorted_imports(statements: set[str]) -> str:
         f"from {module} import {', '.join(sorted(names, key=lambda name: (not name[0].isupper(), name)))}"
         for module, names in sorted(members.items())
     ]
-    standard = [line for line in lines if line.split()[1].split(".")[0] in sys.stdlib_module_names]
-    other = [line for line in lines if line not in standard]
-    return "\n\n".join("\n".join(group) for group in (standard, other) if group)
+    groups: dict[int, list[str]] = {}
+    for line in lines:
+        package = line.split()[1].split(".")[0]
+        section = 0 if package in sys.stdlib_module_names else 2 if package == "helpers" else 1
+        groups.setdefault(section, []).append(line)
+    return "\n\n".join("\n".join(group) for _, group in sorted(groups.items()))

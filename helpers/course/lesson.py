@@ -32,6 +32,7 @@ class Cell:
     source: str
     tags: list[str]
     id: str
+    blank_lines: int | None = None  # below it in the percent file, where that is not jupytext's own choice
 
     @property
     def exercise(self) -> tuple[str, str]:
@@ -103,7 +104,8 @@ def _cells(path: Path, text: str) -> Iterator[Cell]:
         key = (node.cell_type, node.source)
         seen[key] = seen.get(key, 0) + 1
         tags = list(node.metadata.get("tags", []))
-        yield Cell(path, start + 1, node.cell_type, node.source, tags, cell_id(*key, seen[key]))
+        blank_lines = node.metadata.get("lines_to_next_cell")
+        yield Cell(path, start + 1, node.cell_type, node.source, tags, cell_id(*key, seen[key]), blank_lines)
 
 
 def _check_marks(lesson: Lesson) -> None:

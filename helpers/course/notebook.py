@@ -53,6 +53,8 @@ def _cell_metadata(cell: Cell, grading: dict[str, Any] | None) -> dict[str, Any]
     if "form" in cell.tags:
         metadata["cellView"] = "form"  # Colab
         metadata["jupyter"] = {"source_hidden": True}  # JupyterLab
+    if cell.blank_lines is not None:
+        metadata["lines_to_next_cell"] = cell.blank_lines  # jupytext's: saving in JupyterLab then changes no line
     if grading is not None:
         metadata["nbgrader"] = grading
     return metadata

@@ -106,7 +106,7 @@ def describe_cost(n: int, m: int, k: int) -> str:
 def in_words(number: int) -> str:
     """Write a large number with two digits: "530 million"."""
     for size, name in ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (10**3, "thousand")):
-        if number >= 0.995 * size:
+        if number >= size:
             return f"{float(f'{number / size:.2g}'):g} {name}"
     return str(number)
 
@@ -145,7 +145,7 @@ def cost_demo() -> Widget:
 
 
 def seconds_per_word(
-    makers: Mapping[str, Callable[[int], Callable[[], object]]], lengths: Sequence[int], repeats: int = 5
+    makers: Mapping[str, Callable[[int], Callable[[], object]]], lengths: Sequence[int], repeats: int = 8
 ) -> dict[str, list[float]]:
     """Seconds to write one more word after so many: the fastest of several runs, which others disturbed least.
 
@@ -156,7 +156,7 @@ def seconds_per_word(
     lengths
         How many words stand there already, one measurement each.
     repeats
-        Runs of each at each length, taking turns, after one that is not counted.
+        Runs of each at each length, one right after the other, after one that is not counted.
 
     Returns
     -------
@@ -165,16 +165,15 @@ def seconds_per_word(
     """
     seconds: dict[str, list[float]] = {name: [] for name in makers}
     for length in lengths:
-        ready = {name: make(length) for name, make in makers.items()}
-        runs: dict[str, list[float]] = {name: [] for name in makers}
-        for number in range(repeats + 1):
-            for name, run in ready.items():
+        for name, make in makers.items():
+            run = make(length)
+            run()
+            runs = []
+            for _ in range(repeats):
                 start = time.perf_counter()
                 run()
-                if number:
-                    runs[name].append(time.perf_counter() - start)
-        for name in makers:
-            seconds[name].append(min(runs[name]))
+                runs.append(time.perf_counter() - start)
+            seconds[name].append(min(runs))
     return seconds
 
 

@@ -188,9 +188,12 @@ def decoding_player(model: torch.nn.Module, examples: Sequence[str], device: tor
             decoded.clear()
             shown.value = f"<p>{html.escape(str(error))}</p>"
             return
-        play.value = slider.value = 0
         play.max = slider.max = len(decoded[0].written) - 1
-        redraw()
+        play.value = 0
+        if slider.value:
+            slider.value = 0  # which redraws
+        else:
+            redraw()
 
     def choose(change: dict[str, str]) -> None:
         box.value = change["new"]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ipywidgets import Widget
     from matplotlib.figure import Figure
 
-_MOST = 5.0  # the sliders' ends
+_MOST = 3.0  # the sliders' ends: near enough for a weight of 0 never to be shown as 0.00
 
 
 def weights_of(scores: Sequence[float]) -> np.ndarray:

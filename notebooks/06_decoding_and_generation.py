@@ -1,0 +1,848 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/your_account/attention-course/blob/main/notebooks/06_decoding_and_generation.ipynb)
+# [![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/your_account/attention-course/main?urlpath=lab/tree/notebooks/06_decoding_and_generation.ipynb)
+#
+# # 6. Decoding, generation, and what it costs
+#
+# **After this lesson you can**
+# - name the three places of attention in a Transformer that reads and writes, and say who may look at whom in each;
+# - write the causal mask and the decoder block;
+# - train a small language model, let it write, and steer it with the temperature;
+# - say what writing costs, as big O, and why everybody keeps the keys and values of earlier words.
+#
+# **Time:** 95 minutes; the core path (sections 1 to 6) takes 85.
+# **Before:** [lesson 4](04_transformer_block.ipynb) and [lesson 5](05_positional_encoding.ipynb), whose layers are used here.
+
+# %% tags=["form"]
+# @title Set-up: run this cell first
+import importlib.util
+import os
+import subprocess
+import sys
+from typing import Any
+
+if importlib.util.find_spec("helpers") is None:  # on Colab: fetch the course's helpers
+    source = os.environ.get("COURSE_SOURCE", "git+https://github.com/your_account/attention-course")
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
+
+import math
+import time
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from helpers import checks, date_batches, dates, media, plots
+from helpers.data import load_sentences
+from helpers.demos import cost, generation, influence
+from helpers.demos.three_places import draw_three_places
+from helpers.device import set_device
+from helpers.feedback import feedback_box
+from helpers.layers import (
+    AdditiveAttention,
+    DateTranslator,
+    PositionalEncoding,
+    SelfAttention,
+    TransformerBlock,
+    train_translator,
+)
+from helpers.seeding import set_seed
+
+plots.use_course_style()
+set_seed(2021)
+DEVICE = set_device()
+
+# %% tags=["parameters"]
+DATA = os.environ.get("COURSE_DATA", "sample")  # the film reviews are the same with both settings
+STEPS = 1000  # how many batches the language model learns from
+
+# %% [markdown]
+# The video tells the story of sections 1 to 3 and of section 6, if you would rather listen first.
+
+# %%
+media.video("kxn2qm6N8yU", "BV14q4y1H7SV", title="Decoding and what it costs")
+
+# %% [markdown]
+# ## 1. Three places of attention (8 minutes)
+#
+# So far your Transformer reads. Now it shall write: a translation, an answer, a story. It writes as you do, one word after the other, and at each step it may look
+# at what it has written so far.
+#
+# The first Transformer (Vaswani et al. 2017) was a translator with two halves. The **encoder** reads the input, all at once. The **decoder** writes the output, word
+# by word. Attention stands in three places.
+#
+# **Predict first:** in which of the three grids is something forbidden, and why there?
+
+# %%
+draw_three_places(["3", "apr", "1", "9", "9", "7"], list("1997-04-03"))
+
+# %% [markdown]
+# Each row is a query, each column a key, and a filled square means *may be looked at*:
+#
+# 1. **in the input**: each word looks at all words. That is lesson 4;
+# 2. **in the output so far**: each character looks at itself and at those before it. What comes later is not written yet. This is called **causal** attention;
+# 3. **from output to input**: each character looks at the whole input. The queries come from the decoder, keys and values from the encoder. This is called
+#    **cross-attention**, and what the encoder hands over is the **memory**.
+#
+# Models differ in what they keep. An encoder alone reads (BERT, lesson 8). A decoder alone, with place 2 only, continues a text; GPT is one. Both together
+# translate.
+
+# %% tags=["form"]
+feedback_box("06, section 1")
+
+# %% [markdown]
+# ## 2. Do not look ahead (10 minutes)
+#
+# A model that writes is trained on texts that are finished. For `the film` the lesson is: after `t` comes `h`; after `th` comes `e`; after `the` comes a space. That is one
+# question for every character, and we ask all of them in one go. So the model is handed the whole text, and each place must predict the next.
+#
+# **Predict first:** you train such a model with attention from lesson 4, without any mask. Its loss falls almost to zero. Is it good?
+
+# %%
+text = "the film"
+for place in range(3):
+    print(f"place {place}: has {text[: place + 1]!r:>6}, must say {text[place + 1]!r}")
+
+
+# %% [markdown]
+# It is worthless: each place copies the answer from the next one. When it has to write, there is no next one.
+#
+# The remedy is a mask. As everywhere in this course, True means *may be attended to*.
+#
+# ### Exercise 6a: the causal mask
+#
+# `causal_mask(t)` returns a tensor of shape (t, t), of True and False. Row: the query. Column: the key. Each word may attend to itself and to all words before it.
+#
+# <details><summary>Hint 1</summary>
+#
+# Write the mask for three words on paper: a row for each query, a column for each key. Which of the nine places are True? What is the shape of the Trues?
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# `torch.ones(t, t, dtype=torch.bool)` is True everywhere. `torch.tril` keeps the triangle below the diagonal, and the diagonal with it, and makes the rest False.
+#
+# </details>
+
+# %% tags=["exercise"]
+# Exercise 6a: the causal mask
+def causal_mask(t: int) -> torch.Tensor:
+    """True where a query may attend to a key: to itself and to what stands before it, (t, t)."""
+    return ...
+
+
+# %% tags=["check"]
+checks.causal_mask(causal_mask)
+
+# %% [markdown]
+# Stuck? Remove the `#` below, run the cell, and go on with the reference; come back later.
+
+# %%
+# from helpers.layers import causal_mask
+
+# %% [markdown]
+# Your mask at work, in the attention of lesson 3 with random weights.
+#
+# **Predict first:** in which row is there a weight of exactly 1, whatever the weights of the layer are?
+
+# %% tags=["expected-output"]
+torch.manual_seed(5)
+attention = SelfAttention(32, num_heads=1).eval()
+attention(torch.randn(1, 8, 32), causal_mask(8))  # eight random vectors, for eight characters
+
+plots.heatmap(
+    attention.attention.weights[0, 0],
+    row_labels=list(text),
+    column_labels=list(text),
+    title="No weight falls on the future",
+    xlabel="key",
+    ylabel="query",
+    colour_label="weight",
+    annotate=True,
+)
+
+# %% tags=["form"]
+media.what_you_should_see("06_decoding_and_generation_1")
+
+# %% [markdown]
+# The first character has only itself to look at. Its row is a 1 and seven zeros.
+
+# %% tags=["form"]
+feedback_box("06, section 2")
+
+
+# %% [markdown]
+# ## 3. The decoder block (20 minutes)
+#
+# The block of lesson 4 has two parts, each with a sum and a norm. The decoder block has three:
+#
+# | part | queries from | keys and values from | mask |
+# |---|---|---|---|
+# | self-attention | `x` | `x` | causal, and `mask` where there is one |
+# | cross-attention | `x` | `memory` | `memory_mask` |
+# | MLP | | | |
+#
+# Where there is no memory, the part in the middle is left out.
+#
+# ### Exercise 6b: the decoder block
+#
+# Fill in four blanks (`...`):
+#
+# 1. `allowed`: where there is a `mask` (say, for padding), *both* it and the causal mask must allow;
+# 2. self-attention, add, `norm_1`;
+# 3. cross-attention, add, `norm_2`;
+# 4. MLP, add, `norm_3`.
+#
+# `SelfAttention` can do both: `attention(x, mask, context=memory)` takes keys and values from the memory. As in lesson 4, `self.dropout` goes around what attention and MLP return.
+#
+# <details><summary>Hint 1</summary>
+#
+# Three parts of one shape: something is computed from x, it is added to x, and the sum is normed. The block of exercise 4 has two such lines; the one for the memory
+# stands between them.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# In the first line keys and values come from x, and the causal mask goes along; where there is a `mask` too, `&` joins the two. In the second, `context=memory` brings
+# other keys and values, with their own mask.
+#
+# </details>
+
+# %% tags=["exercise"]
+# Exercise 6b: the decoder block
+class DecoderBlock(nn.Module):
+    """Causal self-attention, attention to a memory where there is one, MLP (Vaswani et al. 2017, section 3.1)."""
+
+    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
+        super().__init__()
+        hidden_dim = 2 * embed_dim if hidden_dim is None else hidden_dim
+        self.self_attention = SelfAttention(embed_dim, num_heads, dropout=dropout)
+        self.norm_1 = nn.LayerNorm(embed_dim)
+        self.cross_attention = SelfAttention(embed_dim, num_heads, dropout=dropout)
+        self.norm_2 = nn.LayerNorm(embed_dim)
+        self.mlp = nn.Sequential(nn.Linear(embed_dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, embed_dim))
+        self.norm_3 = nn.LayerNorm(embed_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        memory: torch.Tensor | None = None,
+        mask: torch.Tensor | None = None,
+        memory_mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """(b, t, k), and a memory (b, tk, k) where there is one, give (b, t, k).
+
+        Masks: True = may be attended to. `mask`, for x, may have any shape that broadcasts to (b, h, t, t), such as
+        (b, 1, 1, t) for padding; the causal mask holds besides, so both must allow. `memory_mask`, for the memory,
+        broadcasts to (b, h, t, tk).
+        """
+        allowed = causal_mask(x.shape[1]).to(x.device)  # (t, t)
+        if mask is not None:
+            allowed = ...  # both must allow
+        x = ...  # self-attention, add, norm_1
+        if memory is not None:
+            x = ...  # cross-attention, add, norm_2
+        return ...  # MLP, add, norm_3
+
+
+# %% tags=["check"]
+checks.decoder_block(DecoderBlock)
+
+# %% [markdown]
+# Stuck? Remove the `#` below, run the cell, and go on with the reference; come back later.
+
+# %%
+# from helpers.layers import DecoderBlock
+
+# %% [markdown]
+# Your block at work. Swap one character for another, and measure how far each vector moves: on the left characters of `x`, on the right those of the memory.
+#
+# **Predict first:** which half of the left picture will be exactly 0? And of the right one?
+
+# %% tags=["expected-output"]
+torch.manual_seed(7)
+block = DecoderBlock(32, num_heads=4).eval()
+x, memory, other = torch.randn(3, 1, 8, 32)  # eight random vectors each: (b, t, k) = (1, 8, 32)
+
+influence.draw_influence(
+    {
+        "Swap in x: only the later ones move": lambda x: block(x, memory),
+        "Swap in the memory: all of them move": lambda memory: block(x, memory),
+    },
+    x,
+    other,
+    list(text),
+)
+
+# %% tags=["form"]
+media.what_you_should_see("06_decoding_and_generation_2")
+
+
+# %% [markdown]
+# ### Is it the real thing?
+#
+# Give torch's own layer your weights, and compare. The trap of lesson 4 again: in torch's masks True means *may not*.
+
+# %%
+def as_torch_layer(block: nn.Module, embed_dim: int, num_heads: int) -> nn.TransformerDecoderLayer:
+    """torch's own decoder block, with this block's weights."""
+    layer = nn.TransformerDecoderLayer(embed_dim, num_heads, block.mlp[0].out_features, dropout=0.0, batch_first=True)
+    pairs = [(layer.linear1, block.mlp[0]), (layer.linear2, block.mlp[-1])]
+    pairs += [(layer.norm1, block.norm_1), (layer.norm2, block.norm_2), (layer.norm3, block.norm_3)]
+    for theirs, ours in ((layer.self_attn, block.self_attention), (layer.multihead_attn, block.cross_attention)):
+        projections = [ours.to_queries.weight, ours.to_keys.weight, ours.to_values.weight]
+        with torch.no_grad():
+            theirs.in_proj_weight.copy_(torch.cat(projections))  # torch keeps the three in one matrix
+            theirs.in_proj_bias.zero_()  # ours has none
+        pairs.append((theirs.out_proj, ours.unify_heads))
+    for theirs, ours in pairs:
+        theirs.load_state_dict(ours.state_dict())
+    return layer.eval()
+
+
+# %%
+memory_words = torch.tensor([[True] * 6 + [False] * 2])  # (b, tk): the last two places of the memory are padding
+
+ours = block(x, memory, memory_mask=memory_words[:, None, None])  # (b, 1, 1, tk)
+theirs = as_torch_layer(block, 32, 4)(x, memory, tgt_mask=~causal_mask(8), memory_key_padding_mask=~memory_words)
+print("largest difference below 0.00001:", (ours - theirs).abs().max().item() < 1e-5)
+
+# %% tags=["form"]
+feedback_box("06, section 3")
+
+# %% [markdown]
+# ## 4. A model that writes (20 minutes)
+#
+# Decoder blocks without a memory make a **language model**: it reads a text, and says for each place how likely each character is to come next. Ours learns from sentences of
+# film reviews (Hutto & Gilbert 2014), in lower case. Its words are single characters, so that the vocabulary is small and training takes half a minute.
+
+# %%
+sentences = load_sentences("film reviews")
+text = "\n".join(sentence.lower() for sentence in sentences)
+characters = sorted(character for character in set(text) if text.count(character) >= 100)  # rare ones are left out
+ids = torch.tensor([characters.index(character) for character in text if character in characters])  # (n,)
+
+print(f"{len(sentences):,} sentences, {len(ids):,} characters, {len(characters)} different ones:")
+print("".join(characters))
+
+# %% [markdown]
+# We keep the last tenth for testing. First something to beat: a model that knows how often each character occurs, and nothing else. The loss is the cross-entropy: minus the
+# logarithm of the probability that the right character gets, on average.
+
+# %%
+train_ids, test_ids = ids[: int(0.9 * len(ids))], ids[int(0.9 * len(ids)) :]
+
+frequencies = torch.bincount(train_ids, minlength=len(characters)) / len(train_ids)  # (v,)
+baseline = -frequencies[test_ids].log().mean().item()
+print(f"character frequencies alone: a loss of {baseline:.2f}")
+
+
+# %% [markdown]
+# And here is the model. Everything in it is yours: embeddings, positions (lesson 5), decoder blocks, and a linear layer that gives a score, a **logit**, to each of the `v` characters.
+
+# %%
+class LanguageModel(nn.Module):
+    """Predicts at each place of a text what comes next: decoder blocks without a memory (as in Radford et al. 2018)."""
+
+    def __init__(
+        self, vocab_size: int, embed_dim: int, num_heads: int, depth: int, dropout: float = 0.0, max_len: int = 1024
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_dim)
+        nn.init.normal_(self.embedding.weight, std=embed_dim**-0.5)  # times sqrt(k): as large as the positions
+        self.positions = PositionalEncoding(embed_dim, dropout, max_len)
+        self.blocks = nn.ModuleList(DecoderBlock(embed_dim, num_heads, dropout=dropout) for _ in range(depth))
+        self.to_logits = nn.Linear(embed_dim, vocab_size)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Ids (b, t) give logits (b, t, v): at each place, those of the next."""
+        x = self.positions(self.embedding(ids) * math.sqrt(self.embedding.embedding_dim))  # (b, t, k)
+        for block in self.blocks:
+            x = block(x)
+        return self.to_logits(x)
+
+
+# %%
+LENGTH = 64  # characters in a training text
+
+torch.manual_seed(2021)
+model = LanguageModel(len(characters), embed_dim=96, num_heads=4, depth=2).to(DEVICE)
+print(f"{sum(parameter.numel() for parameter in model.parameters()):,} parameters")
+
+
+# %% [markdown]
+# Each step takes 16 pieces of the text, from random places. The targets are the same pieces, one character further on: thanks to the causal mask, one pass asks 16 times 64 questions.
+# The learning rate rises at first, then falls.
+
+# %%
+def pieces(ids: torch.Tensor, starts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the model reads, (b, t), and what it must say, (b, t): the same, one place further on."""
+    windows = ids[starts[:, None] + torch.arange(LENGTH + 1)].to(DEVICE)  # (b, t + 1)
+    return windows[:, :-1], windows[:, 1:]
+
+
+optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
+schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=STEPS, pct_start=0.1)
+losses = []
+for _ in range(STEPS):
+    inputs, targets = pieces(train_ids, torch.randint(len(train_ids) - LENGTH, (16,)))
+    loss = nn.functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    schedule.step()
+    losses.append(loss.item())
+
+# %%
+every = max(1, STEPS // 40)
+figure = plots.curves(
+    range(every, STEPS + 1, every),
+    {"language model": torch.tensor(losses)[: STEPS // every * every].view(-1, every).mean(dim=1)},
+    title="It soon knows more than frequencies",
+    xlabel="batches",
+    ylabel="loss on the training text",
+)
+figure.axes[0].axhline(baseline, color=plots.VERMILION, linestyle="--")
+figure.axes[0].annotate("frequencies alone", (STEPS / 2, baseline), xytext=(0, 4), textcoords="offset points")
+figure
+
+# %% [markdown]
+# On the tenth that it has never seen:
+
+# %%
+model.eval()
+inputs, targets = pieces(test_ids, torch.arange(0, len(test_ids) - LENGTH, 8 * LENGTH))
+with torch.no_grad():
+    test_loss = nn.functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten()).item()
+
+print(f"below the frequencies' {baseline:.2f}:", test_loss < baseline)
+print("below 2.1:", test_loss < 2.1)
+
+
+# %% [markdown]
+# ### Let it write
+#
+# Give it the beginning of a text. It gives a probability to each character. Draw one, append it, and ask again: so it writes, one character at a time.
+#
+# Before drawing, divide the logits by the **temperature**. Below 1 the likely characters become likelier still; above 1 all become more alike.
+#
+# **Predict first:** after `the film i`, what will the model think? Then look at three temperatures.
+
+# %%
+def encode(text: str) -> torch.Tensor:
+    return torch.tensor([[characters.index(character) for character in text]], device=DEVICE)  # (1, t)
+
+
+def logits_after(text: str) -> torch.Tensor:
+    with torch.no_grad():
+        return model(encode(text))[0, -1]  # (v,)
+
+
+generation.draw_temperatures(logits_after("the film i"), characters, (0.3, 1.0, 2.0), "the film i")
+
+
+# %%
+def choose(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
+    """Draw one of v characters for each text: logits (b, v) give ids (b, 1). At temperature 0, the likeliest."""
+    if temperature == 0:
+        return logits.argmax(dim=-1, keepdim=True)
+    weights = torch.softmax(logits.double().cpu() / temperature, dim=-1)
+    return torch.multinomial(weights, 1, generator=generator).to(logits.device)
+
+
+@torch.no_grad()
+def generate(model: nn.Module, ids: torch.Tensor, count: int, temperature: float = 1.0, seed: int = 0) -> torch.Tensor:
+    """Continue texts (b, t) by so many characters, (b, t + count). The same seed writes the same text again."""
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(count):
+        logits = model(ids)[:, -1]  # (b, v): only the last place is news
+        ids = torch.cat([ids, choose(logits, temperature, generator)], dim=1)
+    return ids
+
+
+# %%
+def decode(ids: torch.Tensor) -> str:
+    return "".join(characters[number] for number in ids.tolist())
+
+
+for temperature in (0.0, 0.5, 1.0):
+    print(f"temperature {temperature}:", repr(decode(generate(model, encode("the film "), 55, temperature)[0])))
+
+# %% [markdown]
+# It has read the text one letter at a time, and nobody has told it what a word is. Does it write words all the same? Count how many of its words occur in the training text.
+# Twenty beginnings of sentences, 63 characters each:
+
+# %%
+known = set(generation.split_words(decode(train_ids)))
+start = encode("\n").expand(20, 1)
+
+shares = {}
+for temperature in (0.2, 0.5, 0.8, 1.1, 1.4, 2.0):
+    written = generate(model, start, 63, temperature)
+    # The last word of each may be cut off in the middle, so it is left out.
+    shares[temperature] = generation.share_of_known_words(
+        " ".join(decode(row).rpartition(" ")[0] for row in written), known
+    )
+
+plots.curves(
+    list(shares),
+    {"written words that exist": list(shares.values())},
+    title="The colder, the more of its words exist",
+    xlabel="temperature",
+    ylabel="share",
+)
+
+# %%
+print("temperature 0.5: at least 7 in 10 of its words exist:", shares[0.5] >= 0.7)
+print("temperature 2.0: fewer than 4 in 10:", shares[2.0] < 0.4)
+
+# %% [markdown]
+# Try it. Move the slider, and change the beginning. At which temperature is the text best: not too dull, not too wild?
+
+# %%
+generation.temperature_demo(
+    write=lambda start, temperature: decode(generate(model, encode(start[-20:]), 50, temperature)[0]),
+    logits_after=lambda start: logits_after(start[-20:]),
+    characters=characters,
+    known=known,
+)
+
+# %% [markdown]
+# The likeliest character at each step makes dull text that goes round in circles. A high temperature makes words that nobody knows. Large models face the same choice, and the knob has
+# the same name there.
+
+# %% tags=["form"]
+feedback_box("06, section 4")
+
+# %% [markdown]
+# ## 5. Keep what does not change (12 minutes)
+#
+# Look at `generate` again. To write character 50, the model goes through all 49 before it. For character 51 it does all that once more, and one character on top.
+#
+# **Predict first:** here are the keys of `the film`, in the second block, for `the fil` and for `the film`. Which of them will differ?
+
+# %%
+seen_keys = []
+model.blocks[1].self_attention.to_keys.register_forward_hook(lambda layer, inputs, keys: seen_keys.append(keys[0]))
+for beginning in ("the fil", "the film"):
+    logits_after(beginning)
+model.blocks[1].self_attention.to_keys._forward_hooks.clear()
+
+change = (seen_keys[1][:7] - seen_keys[0]).abs().amax(dim=1)  # (7,): the largest change in each character's key
+print("keys of the first seven characters unchanged:", bool((change < 1e-5).all()))
+
+
+# %% [markdown]
+# None. Thanks to the causal mask, no character hears of those that come later, so its keys and values are the same for ever. Keep them: a **key-value cache**. Then a new
+# character needs one query, one key and one value, its own.
+#
+# **Look closely:** which line below grows with the text, and which do not?
+
+# %%
+def attend_with_cache(attention: SelfAttention, x: torch.Tensor, cache: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The newest word x (b, 1, k) attends to itself and all before it, whose keys and values the cache holds."""
+    heads = (len(x), 1, attention.num_heads, attention.head_dim)
+    for name, project in (("keys", attention.to_keys), ("values", attention.to_values)):
+        new = project(x).view(heads)
+        cache[name] = torch.cat([cache[name], new], dim=1) if name in cache else new  # (b, t, h, d)
+    queries = attention.to_queries(x).view(heads)
+    attended = attention.attention(queries, cache["keys"], cache["values"])  # (b, 1, h * d); no mask: all is past
+    return attention.unify_heads(attended)
+
+
+def step_with_cache(model: Any, ids: torch.Tensor, caches: list[dict[str, torch.Tensor]]) -> torch.Tensor:
+    """The newest ids (b, 1) give logits (b, v), in eval mode; caches, one for each block, are empty at first."""
+    place = caches[0]["keys"].shape[1] if caches[0] else 0
+    x = model.embedding(ids) * math.sqrt(model.embedding.embedding_dim) + model.positions.encoding[place]  # (b, 1, k)
+    for block, cache in zip(model.blocks, caches, strict=True):
+        x = block.norm_1(x + attend_with_cache(block.self_attention, x, cache))
+        x = block.norm_3(x + block.mlp(x))
+    return model.to_logits(x[:, -1])
+
+
+# %% [markdown]
+# The rest is `generate` once more. It takes in the beginning character by character, and then each character that it has chosen.
+
+# %%
+@torch.no_grad()
+def generate_with_cache(
+    model: Any, ids: torch.Tensor, count: int, temperature: float = 1.0, seed: int = 0
+) -> torch.Tensor:
+    """What `generate` writes, at a lower cost: (b, t) give (b, t + count)."""
+    generator = torch.Generator().manual_seed(seed)
+    caches: list[dict[str, torch.Tensor]] = [{} for _ in model.blocks]
+    for place in range(ids.shape[1]):
+        logits = step_with_cache(model, ids[:, place : place + 1], caches)
+    for number in range(count):
+        newest = choose(logits, temperature, generator)
+        ids = torch.cat([ids, newest], dim=1)
+        if number < count - 1:
+            logits = step_with_cache(model, newest, caches)
+    return ids
+
+
+# %% [markdown]
+# **Predict first:** will it write exactly the same text, or only a similar one?
+
+# %%
+start = encode("the film ")
+for temperature in (0, 0.7, 1.0):
+    plain = generate(model, start, 200, temperature, seed=6)
+    cached = generate_with_cache(model, start, 200, temperature, seed=6)
+    print(f"temperature {temperature}: the same 200 characters:", torch.equal(plain, cached))
+
+# %% [markdown]
+# Exactly the same. The cache is no approximation; it only avoids doing things twice. And the price? Memory: for each character so far, a key and a value in each block.
+
+# %%
+caches = [{} for _ in model.blocks]
+sizes = []
+for number in encode("the film is a story")[0]:
+    step_with_cache(model, number.view(1, 1), caches)
+    sizes.append(sum(kept.numel() for cache in caches for kept in cache.values()))
+
+plots.curves(
+    range(1, len(sizes) + 1),
+    {"numbers kept": sizes},
+    title="The cache grows by the same amount at each step",
+    xlabel="characters taken in",
+    ylabel="numbers in the cache",
+)
+
+# %% tags=["form"]
+feedback_box("06, section 5")
+
+
+# %% [markdown]
+# ## 6. What it costs (15 minutes)
+#
+# Count multiplications. A matrix product of (a, b) with (b, c) takes $a \cdot b \cdot c$ of them. And we care for how the count *grows*: **big O** keeps the part that grows fastest,
+# and drops constant factors. So $8 n k^2 + 2 n^2 k$ is $O(n k^2 + n^2 k)$.
+#
+# **Think! 6.** A Transformer of width $k$ reads $n$ words, then writes $m$ words, one at a time. One encoder block, one decoder block.
+#
+# 1. What does reading cost, as big O?
+# 2. What does writing cost without a cache? Do not forget the memory.
+# 3. And with one?
+#
+# Write your three answers down before you go on.
+
+# %% [markdown]
+# ### Does the count agree with torch?
+#
+# With all constant factors, for a block as we built it (four projections, an MLP of width $2k$):
+#
+# $$\text{reading: } 8 n k^2 + 2 n^2 k \qquad \text{decoder, } m \text{ words at once: } 8 m k^2 + 2 m^2 k + 2 m k^2 + 2 n k^2 + 2 m n k$$
+#
+# The square $m^2$ is counted whole: torch multiplies the masked half too, and throws it away. torch can count for itself. It counts a multiplication and an addition
+# as two operations.
+
+# %%
+def counted_by_torch(run) -> float:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        run()
+    return counter.get_total_flops() / 2
+
+
+n, m, k = 40, 25, 64
+encoder_block, decoder_block = TransformerBlock(k, num_heads=4).eval(), DecoderBlock(k, num_heads=4).eval()
+x, memory = torch.randn(1, m, k), torch.randn(1, n, k)
+
+for name, ours, theirs in (
+    ("reading", cost.reading(n, k), counted_by_torch(lambda: encoder_block(memory))),
+    ("decoder, all at once", cost.whole_pass(n, m, k), counted_by_torch(lambda: decoder_block(x, memory))),
+    ("decoder, no memory", cost.whole_pass(0, m, k), counted_by_torch(lambda: decoder_block(x))),
+):
+    print(f"{name:>20}: {ours:,} by the formula; within 1% of torch's count: {abs(ours / theirs - 1) < 0.01}")
+
+# %% [markdown]
+# And the model that writes, with its cache: after 30 characters, the next one goes through two blocks and the last layer.
+
+# %%
+caches = [{} for _ in model.blocks]
+for number in encode("the film is a story of the man")[0]:
+    step_with_cache(model, number.view(1, 1), caches)
+
+theirs = counted_by_torch(lambda: step_with_cache(model, encode("y"), caches))
+ours = 2 * cost.cached_step(0, 31, 96) + 96 * len(characters)
+print(f"{ours:,} by the formula; within 1% of torch's count: {abs(ours / theirs - 1) < 0.01}")
+
+# %% [markdown]
+# Now the whole story. On the left, what each word costs that is written; on the right, all of it.
+#
+# **Predict first:** with a cache, which is dearer: reading 64 words or writing 64? And if you double $m$, what happens to the middle bar?
+
+# %%
+cost.draw_cost(n=64, m=64, k=128)
+
+# %%
+cost.cost_demo()
+
+
+# %% [markdown]
+# Move one slider at a time. Where does a longer text stop to matter? Where the width is large, $k^2$ outweighs everything else.
+#
+# ### And in seconds
+#
+# Counting is not timing. So let us measure our model: how long does one more character take, after so many?
+
+# %%
+def with_cache(length: int):
+    caches = [{} for _ in model.blocks]
+    shape = (1, length, 4, 24)  # (b, t, h, d): which numbers stand there makes no difference to the time
+    for cache in caches:
+        cache.update(keys=torch.randn(shape, device=DEVICE), values=torch.randn(shape, device=DEVICE))
+    return lambda: step_with_cache(model, encode("e"), [dict(cache) for cache in caches])
+
+
+def without_cache(length: int):
+    ids = encode("e").expand(1, length + 1)
+    return lambda: model(ids)[:, -1]
+
+
+lengths = [16, 32, 64, 128, 256, 512, 1000]
+with torch.no_grad():
+    seconds = cost.seconds_per_word({"without a cache": without_cache, "with a cache": with_cache}, lengths)
+cost.draw_seconds(lengths, seconds, title="With a cache, the next character hardly slows down")
+
+# %% [markdown]
+# The lower line is almost flat: one character is so little work that most of the time goes into starting each operation. The upper one rises at first like $t$, later like
+# $t^2$.
+
+# %%
+slower = {name: values[-1] / values[0] for name, values in seconds.items()}
+print("from 16 to 1000 characters, without a cache at least 5 times slower:", slower["without a cache"] > 5)
+print("and with one, less than half as much slower:", slower["with a cache"] < slower["without a cache"] / 2)
+
+# %% tags=["form"]
+feedback_box("06, section 6")
+
+
+# %% [markdown]
+# ## 7. Lesson 1's dates, by a Transformer (10 minutes, optional)
+#
+# In lesson 1 a GRU with attention learned to read a diary and to write its dates. Now you have all the parts to do it without any recurrence: an encoder of blocks from lesson 4, and a
+# decoder of yours. All three places of attention are at work.
+
+# %%
+class DateTransformer(nn.Module):
+    """Does what `DateTranslator` of lesson 1 does, with an encoder and a decoder of Transformer blocks."""
+
+    def __init__(self, embed_dim: int, num_heads: int, depth: int = 1) -> None:
+        super().__init__()
+        self.words = nn.Embedding(len(date_batches.WORDS), embed_dim)
+        self.characters = nn.Embedding(len(date_batches.CHARACTERS), embed_dim)
+        self.positions = PositionalEncoding(embed_dim, dropout=0.0)
+        self.encoder = nn.ModuleList(TransformerBlock(embed_dim, num_heads, dropout=0.0) for _ in range(depth))
+        self.decoder = nn.ModuleList(DecoderBlock(embed_dim, num_heads, dropout=0.0) for _ in range(depth))
+        self.to_logits = nn.Linear(embed_dim, len(date_batches.CHARACTERS))
+
+    def encode(self, words: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Words (b, tk) give the memory (b, tk, k)."""
+        x = self.positions(self.words(words))
+        for block in self.encoder:
+            x = block(x, mask[:, None, None])  # (b, 1, 1, tk): True at words
+        return x
+
+    def decode(self, written: torch.Tensor, memory: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Characters so far (b, tq) give logits (b, tq, c): at each place, those of the next."""
+        x = self.positions(self.characters(written))
+        for block in self.decoder:
+            x = block(x, memory, memory_mask=mask[:, None, None])
+        return self.to_logits(x)
+
+    def forward(self, words: torch.Tensor, mask: torch.Tensor, target: torch.Tensor | None = None) -> torch.Tensor:
+        """Words (b, tk) and a mask (b, tk), True at words, give logits (b, tq, c); with a target, in a single pass."""
+        memory = self.encode(words, mask)
+        written = words.new_full((len(words), 1), date_batches.START)  # (b, 1)
+        if target is not None:
+            return self.decode(torch.cat([written, target[:, :-1]], dim=1), memory, mask)
+        for _ in range(date_batches.MOST_CHARACTERS):
+            logits = self.decode(written, memory, mask)
+            written = torch.cat([written, logits[:, -1:].argmax(dim=-1)], dim=1)
+        return logits
+
+
+# %% [markdown]
+# Compare `forward` with the loop in lesson 1: in training, the GRU takes one step after the other; the causal mask lets the Transformer do all places of the date at once.
+#
+# **Predict first:** a Transformer's batch takes less time than a GRU's. So give it twice as many. Which of the two will have more lines right, and which will have trained for
+# longer?
+
+# %%
+train_lines, test_lines = dates.make_lines(train=20_000, test=1_000, seed=2021)  # the diary of lesson 1
+
+results = {}
+torch.manual_seed(2021)
+for name, translator, steps, learning_rate in (
+    ("GRU with attention, 200 batches", DateTranslator(64, AdditiveAttention(64, 64, 32)), 200, 5e-3),
+    ("Transformer, 400 batches", DateTransformer(64, num_heads=4), 400, 3e-3),
+):
+    started = time.perf_counter()
+    train_translator(translator.to(DEVICE), train_lines, steps, learning_rate)
+    seconds = time.perf_counter() - started
+    written = date_batches.write_dates(translator, test_lines, DEVICE)
+    right = sum(line.iso == text for line, text in zip(test_lines, written, strict=True))
+    results[name] = (right / len(test_lines), seconds)
+
+# %%
+figure, axes = plots.panels(2, 1, width=7.5, height=3.6)
+for axis, place, title, xlabel in (
+    (axes[0, 0], 0, "How many lines are exactly right", "share of the test lines"),
+    (axes[1, 0], 1, "How long training took here", "seconds"),
+):
+    values = [result[place] for result in results.values()]
+    plots.bars(list(results), values, title=title, xlabel=xlabel, ax=axis)
+figure
+
+# %% [markdown]
+# When we measured, on one core: the GRU had 0.43 of the lines right after 11 seconds, the Transformer 0.36 after 13. So the Transformer is no miracle. Its batches are cheaper, but it
+# needs more of them: a GRU knows from the start what comes after what, a Transformer must learn to use its positions. On short lines and one core that is a draw, at best. The Transformer's
+# advantage, all places at once, grows with the length of the text and with the number of processors (lesson 4 measured it).
+
+# %% tags=["form"]
+feedback_box("06, section 7")
+
+# %% [markdown]
+# ## Summary
+#
+# - Attention stands in three places: in the input, in the output so far (causal), and from output to input (cross-attention).
+# - You wrote `causal_mask` and `DecoderBlock`. With the causal mask, one pass trains all places of a text at once.
+# - A decoder without a memory is a language model. It writes by drawing one character after the other; the temperature says how daring it is.
+# - What is past never changes, so keys and values are kept. The text stays the same to the last character, and a cube becomes a square.
+#
+# Next: in [lesson 7](07_train_a_transformer.ipynb) you train an encoder to say what a review thinks of its film.
+#
+# ## Where to read more
+#
+# - Vaswani et al. (2017), [Attention is all you need](https://arxiv.org/abs/1706.03762), sections 3.1 and 4: the decoder, and a table of costs.
+# - Sasha Rush, [The annotated Transformer](https://nlp.seas.harvard.edu/annotated-transformer/): encoder, decoder and masks, line by line.
+# - torch's pages for [TransformerDecoderLayer](https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerDecoderLayer.html) and [Transformer](https://docs.pytorch.org/docs/stable/generated/torch.nn.Transformer.html).
+# - A primer on big O: [Big O notation](https://en.wikipedia.org/wiki/Big_O_notation), the section on orders of common functions.
+# - Radford et al. (2018), [Improving language understanding by generative pre-training](https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf): the first GPT, a decoder alone.
+#
+# The video and the question about the cost come from Neuromatch Academy's
+# [W2D5 tutorial](https://deeplearning.neuromatch.io/tutorials/W2D5_AttentionAndTransformers/student/W2D5_Tutorial1.html) (CC BY 4.0).
+# The words and the code are ours.
+
+# %%
+media.slides()
