@@ -210,7 +210,6 @@ plots.bars(
     xlabel="typical size of a number",
 )
 
-
 # %% [markdown]
 # Unscaled, the words would drown in their positions (Vaswani et al. 2017, section 3.4).
 #
@@ -240,6 +239,7 @@ plots.bars(
 # along the words' axis.
 #
 # </details>
+
 
 # %% tags=["exercise"]
 # Exercise 7: a Transformer that classifies texts
@@ -564,9 +564,9 @@ for ax, (name, small_model) in zip(axes[0], small_models.items(), strict=True):
 axes[0, 0].set_ylabel("how many")
 figure
 
-
 # %% [markdown]
 # L2 makes all of them smaller; L1 gathers them at zero, and leaves those that earn their keep. (The upright axis is logarithmic.)
+
 
 # %%
 def near_zero(small_model: Transformer) -> float:

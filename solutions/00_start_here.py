@@ -78,7 +78,7 @@ feedback_box("00, section 1")
 # ## 2. How exercises and checks work (5 minutes)
 #
 # Each lesson has an exercise or two: a piece of code with a few **blanks**, written `...`. You replace them, run the cell, then run
-# the **check** in the cell below it. Here is a small one, to get used to it.
+# the **check** in the cell below it. Here is a small one.
 #
 # ### Exercise 0: a weighted average
 #

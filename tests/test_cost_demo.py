@@ -55,13 +55,24 @@ def test_twice_the_words_cost_as_the_big_o_says() -> None:
     assert square == pytest.approx(4, rel=0.02)
 
 
-def test_seconds_are_measured_for_each_length() -> None:
-    def maker(pause: float):  # type: ignore[no-untyped-def]
-        return lambda length: lambda: time.sleep(pause * length)
+def test_the_fastest_run_counts_and_the_first_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    pauses = {"slow": [0.1, 5.0, 3.0, 4.0], "fast": [0.1, 1.0, 1.0, 2.0]}  # the first warms up
 
-    seconds = cost.seconds_per_word({"slow": maker(2e-3), "fast": maker(0.0)}, [1, 5], repeats=2)
-    assert all(len(values) == 2 for values in seconds.values())
-    assert seconds["slow"][1] > seconds["slow"][0] > seconds["fast"][0]
+    def maker(name: str):  # type: ignore[no-untyped-def]
+        def make(length: int):  # type: ignore[no-untyped-def]
+            left = [pause * length for pause in pauses[name]]
+
+            def run() -> None:
+                clock[0] += left.pop(0)
+
+            return run
+
+        return make
+
+    seconds = cost.seconds_per_word({name: maker(name) for name in pauses}, [1, 5], repeats=3)
+    assert seconds == {"slow": [pytest.approx(3.0), pytest.approx(15.0)], "fast": [pytest.approx(1), pytest.approx(5)]}
 
 
 def test_large_numbers_are_written_in_words() -> None:
