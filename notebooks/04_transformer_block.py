@@ -104,13 +104,13 @@ with_constant = torch.cat([features, torch.ones(4, 1)], dim=1)
 best = torch.linalg.lstsq(with_constant, complaint[:, None]).solution  # the weighted sum with the smallest error
 (with_constant @ best).squeeze().round(decimals=2)
 
-
 # %% [markdown]
 # There is none. A weighted sum gives *good* and *not bad* together as much as *bad* and *not good* together; we ask for 0 and 2. The best
 # that it can do is to say 0.5 to everything.
 #
 # Now put a bend in. Two weighted sums, `relu` (negative numbers become 0), and a weighted sum of these: two linear layers
 # with something crooked in between. This is called a multi-layer perceptron, **MLP**. Here the weights are chosen by hand:
+
 
 # %%
 def mlp_by_hand(x: torch.Tensor) -> torch.Tensor:
@@ -274,7 +274,6 @@ feedback_box("04, section 3")
 # %%
 diagram.draw_block()
 
-
 # %% [markdown]
 # ### Exercise 4: the Transformer block
 #
@@ -298,6 +297,7 @@ diagram.draw_block()
 # Norm last: what is inside the first norm? The sum of `x` and of what attention made of `x`. So `self.norm_1(x + …)`.
 #
 # </details>
+
 
 # %% tags=["exercise"]
 # Exercise 4: the Transformer block
@@ -372,7 +372,6 @@ influence.draw_influence(
 # %% tags=["form"]
 media.what_you_should_see("04_transformer_block_1")
 
-
 # %% [markdown]
 # On the right, swapping the padding moves no word but itself. The diagonal is by far the strongest (the colours end early, to tell the small numbers
 # apart): that is the residual path, which carries each word past attention.
@@ -381,6 +380,7 @@ media.what_you_should_see("04_transformer_block_1")
 #
 # torch has this block too. Give it your weights, and compare. One trap: in torch's masks True means *may not* be attended to, so `~` turns ours
 # round.
+
 
 # %%
 def as_torch_layer(block: nn.Module) -> nn.TransformerEncoderLayer:
@@ -461,7 +461,6 @@ speed.draw_race(lengths, counted, seconds)
 # %% tags=["form"]
 feedback_box("04, section 5")
 
-
 # %% [markdown]
 # ## 6. Norm first, or norm last? (10 minutes, optional)
 #
@@ -470,6 +469,7 @@ feedback_box("04, section 5")
 #
 # Does it matter? Build stacks of 1 to 24 blocks, with starting weights drawn as torch's `nn.Transformer` draws them, and
 # look at the gradient of the last block before any learning.
+
 
 # %%
 def starting_blocks(number: int, norm_first: bool) -> nn.ModuleList:

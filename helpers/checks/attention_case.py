@@ -10,7 +10,7 @@ from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, SHARED, Dr
 MASK_WORDS = {
     None: "",
     PADDING: " with a padding mask (b, 1, 1, tk)",
-    CAUSAL: " with a causal mask (t, t)",
+    CAUSAL: " with a causal mask (tq, tk)",
     PER_QUERY: " with a mask (b, 1, tq, tk)",
     PER_HEAD: " with a mask (b, h, tq, tk)",
     SHARED: " with a mask (1, 1, 1, tk)",

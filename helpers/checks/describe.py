@@ -38,7 +38,7 @@ def shape_sentence(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> str
 
 def clues(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> list[str]:
     """Return what can be read off two tensors of one shape that differ, the most telling first."""
-    got, expected = got.detach().double().cpu(), expected.detach().double().cpu()
+    got, expected = got.detach().cpu().double(), expected.detach().cpu().double()
     found = []
     if seen.clue is not None and seen.clue(got):
         found.append(seen.clue(got))
@@ -67,7 +67,7 @@ def nan_sentence(seen: Seen, got: torch.Tensor) -> str:
 
 def values_sentence(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> str:
     """Return what was expected and what came, at the place where they differ most."""
-    a, b = got.detach().double().cpu(), expected.detach().double().cpu()
+    a, b = got.detach().cpu().double(), expected.detach().cpu().double()
     if a.dim() == 0:
         return f"{_expected_and_got(b, a)}."
     distance = (a - b).abs().nan_to_num(nan=float("inf"))

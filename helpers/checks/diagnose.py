@@ -111,7 +111,7 @@ def _difference(step: Step, subject: Subject, seed: int, index: int, seen: Seen)
     got = seen.got.detach()
     if got.shape != expected.shape:
         return shape_sentence(seen, got, expected), ""
-    if seen.dtype is not None and got.dtype != seen.dtype and same(got.double(), expected, 1e3):
+    if seen.dtype is not None and got.dtype != seen.dtype and same(got.cpu().double(), expected, 1e3):
         return f"{seen.what} comes out in {got.dtype}, from inputs in {seen.dtype}: keep the dtype of the inputs.", ""
     detail = values_sentence(seen, got, expected)
     if bool(got.isnan().any()) and not bool(expected.isnan().any()):

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from helpers.checks.seen import close
+from helpers.checks.seen import Seen, close
 
 
 def dropout_facts(first: torch.Tensor, second: torch.Tensor, clean: torch.Tensor, p: float) -> dict[str, bool]:
@@ -43,6 +43,21 @@ def dropout_told(p: float) -> dict[str, str]:
         "the rest made up for": f"The weights that are kept should be the softmax's, divided by 1 - {p}.",
         "each on its own": "Each weight should be dropped or kept on its own; here they go together in rows.",
     }
+
+
+def seen_without_dropout(first: torch.Tensor, second: torch.Tensor) -> Seen:
+    """Return whether two calls in eval mode agree."""
+    told = {"the same twice": "Two calls with the same input differ in eval mode: dropout belongs to training only."}
+    return Seen(
+        "Eval mode", {"the same twice": torch.equal(first, second)}, lambda: dict.fromkeys(told, True), told=told
+    )
+
+
+def seen_with_dropout(first: torch.Tensor, second: torch.Tensor, p: float) -> Seen:
+    """Return whether two calls in train mode differ."""
+    told = {"random": f"Two calls with the same input give the same output although dropout={p}: nothing is dropped."}
+    facts = {"random": not torch.equal(first, second)}
+    return Seen("Dropout in train mode", facts, lambda: dict.fromkeys(told, True), told=told)
 
 
 def _varies(kept: torch.Tensor, axis: int) -> bool:

@@ -17,7 +17,7 @@ from helpers.checks.attention_case import (
     expected_output,
 )
 from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, SHARED, Draw
-from helpers.checks.dropout import dropout_facts, dropout_told
+from helpers.checks.dropout import dropout_facts, dropout_told, seen_without_dropout
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_2 import MISCONCEPTIONS
@@ -155,18 +155,24 @@ def _with_gradients(
     yield from seen_gradients(subject, draw, output, leaves, torchs, exact, axes, sizes, when)
 
 
-def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """No dropout in eval mode, and with p = 0 none in train mode either."""
-    tensors, _, sizes = draw_case(draw)
+def look_at_eval(subject: Subject, draw: Draw, mask: str | None = None) -> Iterator[Seen]:
+    """No dropout in eval mode."""
+    tensors, where, sizes = draw_case(draw, mask)
+    inputs = tensors if where is None else [*tensors, where]
     layer = subject.make(0.6)
-    first, second = (subject.tensor(layer, *tensors) for _ in range(2))
-    told = {"the same twice": "Two calls with the same input differ in eval mode: dropout belongs to training only."}
-    facts = {"the same twice": bool(torch.equal(first, second))}
-    yield Seen("Eval mode", facts, lambda: dict.fromkeys(told, True), told=told)
-    axes = ("b", "tq", "h·d")
-    yield Seen("The output in eval mode with dropout 0.6", first, lambda: expected_output(*tensors), axes, sizes)
-    trained = subject.tensor(subject.make(0.0).train(), *tensors)
-    yield Seen("The output in train mode with dropout 0", trained, lambda: expected_output(*tensors), axes, sizes)
+    first, second = (subject.tensor(layer, *inputs) for _ in range(2))
+    yield seen_without_dropout(first, second)
+    what = "The output in eval mode with dropout 0.6" + MASK_WORDS[mask]
+    yield Seen(what, first, lambda: expected_output(*inputs), ("b", "tq", "h·d"), sizes)
+
+
+def look_at_training(subject: Subject, draw: Draw, mask: str | None = None) -> Iterator[Seen]:
+    """With p = 0 no dropout in train mode either."""
+    tensors, where, sizes = draw_case(draw, mask)
+    inputs = tensors if where is None else [*tensors, where]
+    output = subject.tensor(subject.make(0.0).train(), *inputs)
+    what = "The output in train mode with dropout 0" + MASK_WORDS[mask]
+    yield Seen(what, output, lambda: expected_output(*inputs), ("b", "tq", "h·d"), sizes)
 
 
 def look_at_dropout(subject: Subject, draw: Draw, p: float = 0.25) -> Iterator[Seen]:
@@ -236,6 +242,7 @@ EXERCISE = Exercise(
         _output("long inputs", long=True),
         Step("masks", look_at_weights, {"mask": PADDING}),
         *(_output("masks", mask=mask) for mask in (PADDING, CAUSAL, PER_QUERY, PER_HEAD, SHARED)),
+        _output("masks", mask=CAUSAL, tq=6, tk=6),
         Step("large numbers", look_at_check_tensor),
         _output("float64", dtype=torch.float64, mask=PER_QUERY),
         Step("the gradients", look_at_gradients),
@@ -244,6 +251,9 @@ EXERCISE = Exercise(
         Step("rows without any key", look_at_empty_rows, {"mask": PER_HEAD}),
         Step("rows without any key", look_at_empty_rows, {"gradients": True}, remark=NAN_GRADIENT),
         Step("eval mode", look_at_eval),
+        Step("eval mode", look_at_eval, {"mask": PADDING}),
+        Step("train mode without dropout", look_at_training),
+        Step("train mode without dropout", look_at_training, {"mask": PADDING}),
         Step("dropout", look_at_dropout),
         Step("using a layer twice", look_twice),
     ),

@@ -11,6 +11,7 @@ import torch
 
 from helpers.checks.attention_case import NAN_GRADIENT
 from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, Draw
+from helpers.checks.dropout import seen_without_dropout
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_3 import MISCONCEPTIONS
@@ -86,15 +87,17 @@ def _with_gradients(case: Case, when: str) -> Iterator[Seen]:
     )
 
 
-def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """No dropout in eval mode, and with dropout=0 none in train mode either."""
-    case = Case(subject, draw, dropout=0.6)
+def look_at_eval(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
+    """No dropout in eval mode."""
+    case = Case(subject, draw, dropout=0.6, **settings)
     first, second = case.call(), case.call()
-    told = {"the same twice": "Two calls with the same input differ in eval mode: dropout belongs to training only."}
-    facts = {"the same twice": bool(torch.equal(first, second))}
-    yield Seen("Eval mode", facts, lambda: dict.fromkeys(told, True), told=told)
+    yield seen_without_dropout(first, second)
     yield case.seen("The output in eval mode with dropout=0.6", first)
-    case = Case(subject, draw, dropout=0.0)
+
+
+def look_at_training(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
+    """With dropout=0 none in train mode either."""
+    case = Case(subject, draw, **settings)
     case.layer.train()
     yield case.seen("The output in train mode with dropout=0")
 
@@ -104,7 +107,7 @@ def look_at_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
     case = Case(subject, draw, dropout=0.9, h=3, b=4, t=8)
     clean = case.expected()
     case.layer.train()
-    first, second = (case.call().double().cpu() for _ in range(2))
+    first, second = (case.call().detach().cpu().double() for _ in range(2))
     bias = case.fitted.weights.get("unify_heads.bias", torch.zeros(()))
     # The variance that dropout adds is p / (1 - p) times the square of what it falls on: 9 here, 0.1 for p = 0.1.
     added = (first - clean).square().mean() / (clean - bias).square().mean()
@@ -178,6 +181,9 @@ EXERCISE = Exercise(
         Step("rows without any key", look_at_empty_rows, {"mask": PER_HEAD}),
         Step("rows without any key", look_at_empty_rows, {"mask": PADDING, "gradients": True}, remark=NAN_GRADIENT),
         Step("eval mode", look_at_eval),
+        Step("eval mode", look_at_eval, {"mask": PER_QUERY, "context": True}),
+        Step("train mode without dropout", look_at_training),
+        Step("train mode without dropout", look_at_training, {"mask": PER_QUERY, "context": True}),
         Step("dropout", look_at_dropout),
         Step("the default of 8 heads", look_at_defaults),
         Step("using a layer twice", look_twice),

@@ -9,6 +9,7 @@ import torch
 
 from helpers.checks.block_case import Case
 from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, Draw
+from helpers.checks.dropout import seen_with_dropout, seen_without_dropout
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_4 import MISCONCEPTIONS
@@ -52,27 +53,26 @@ def look_at_gradients(subject: Subject, draw: Draw, **settings: Any) -> Iterator
     yield from seen_gradients(subject, draw, output, leaves, torchs, exact, axes, case.sizes, case.words)
 
 
-def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """No dropout in eval mode, and with dropout=0 none in train mode either."""
-    case = Case(subject, draw, dropout=0.6)
+def look_at_eval(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
+    """No dropout in eval mode."""
+    case = Case(subject, draw, dropout=0.6, **settings)
     first, second = case.call(), case.call()
-    told = {"the same twice": "Two calls with the same input differ in eval mode: dropout belongs to training only."}
-    facts = {"the same twice": bool(torch.equal(first, second))}
-    yield Seen("Eval mode", facts, lambda: dict.fromkeys(told, True), told=told)
+    yield seen_without_dropout(first, second)
     yield case.seen("The output in eval mode with dropout=0.6", first)
-    case = Case(subject, draw, dropout=0.0)
+
+
+def look_at_training(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
+    """With dropout=0 none in train mode either."""
+    case = Case(subject, draw, **settings)
     case.layer.train()
     yield case.seen("The output in train mode with dropout=0")
 
 
-def look_at_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
+def look_at_dropout(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """Train mode is random; where dropout falls is left open."""
-    case = Case(subject, draw, dropout=0.7, b=4, t=8)
+    case = Case(subject, draw, dropout=0.7, b=4, t=8, **settings)
     case.layer.train()
-    first, second = case.call(), case.call()
-    told = {"random": "Two calls with the same input give the same output although dropout=0.7: nothing is dropped."}
-    facts = {"random": not torch.equal(first, second)}
-    yield Seen("Dropout in train mode", facts, lambda: dict.fromkeys(told, True), told=told)
+    yield seen_with_dropout(case.call(), case.call(), 0.7)
 
 
 def look_at_defaults(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -144,7 +144,11 @@ EXERCISE = Exercise(
         Step("the gradients", look_at_gradients, {"bias": True, "mask": PER_QUERY, "options": {"norm_first": True}}),
         Step("rows without any key", look_at_empty_rows),
         Step("eval mode", look_at_eval),
+        Step("eval mode", look_at_eval, {"mask": PADDING, "options": {"norm_first": True}}),
+        Step("train mode without dropout", look_at_training),
+        Step("train mode without dropout", look_at_training, {"mask": PADDING, "options": {"norm_first": True}}),
         Step("dropout", look_at_dropout),
+        Step("dropout", look_at_dropout, {"options": {"norm_first": True}}),
         Step("the defaults", look_at_defaults),
         Step("using a block twice", look_twice),
     ),
