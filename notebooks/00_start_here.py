@@ -74,17 +74,16 @@ ten_second_check()
 # %% tags=["form"]
 feedback_box("00, section 1")
 
-
 # %% [markdown]
 # ## 2. How exercises and checks work (5 minutes)
 #
 # Each lesson has an exercise or two: a piece of code with a few **blanks**, written `...`. You replace them, run the cell, then run
-# the **check** in the cell below it. Here is a small one, to get used to it.
+# the **check** in the cell below it. Here is a small one.
 #
 # ### Exercise 0: a weighted average
 #
 # Three friends rate a film: 2, 3 and 5 stars. You trust the third one most, so you weigh their ratings 0.2, 0.2 and 0.6.
-# Multiply each value by its weight, and add up. Attention does just this, as you will see, so it is worth a line of your own.
+# Multiply each value by its weight, and add up. Attention does just this.
 #
 # Both arguments are tensors of shape (n,); the answer is one number, a tensor without axes.
 #
@@ -100,6 +99,7 @@ feedback_box("00, section 1")
 #
 # </details>
 
+
 # %% tags=["exercise"]
 # Exercise 0: a weighted average
 def weighted_average(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -110,10 +110,10 @@ def weighted_average(values: torch.Tensor, weights: torch.Tensor) -> torch.Tenso
 # %% tags=["check"]
 checks.weighted_average(weighted_average)
 
-
 # %% [markdown]
 # A check that passes says so in one line. A check that fails is no verdict: it says what came out, what should have, and where
 # to look. This is what it tells somebody who forgot the weights:
+
 
 # %%
 def plain_average(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -156,10 +156,14 @@ feedback_box("00, section 2")
 # | lesson | what you build | minutes | core path |
 # |---|---|---|---|
 # | 0. Start here | a weighted average | 10 | 10 |
+# | [1. From one vector to alignment](01_from_one_vector_to_alignment.ipynb) | additive attention | 60 | 55 |
 # | [2. Queries, keys, values](02_queries_keys_values.ipynb) | scaled dot-product attention | 65 | 45 |
 # | [3. Many heads](03_many_heads.ipynb) | self-attention with many heads | 75 | 60 |
-# | [4. The Transformer block](04_transformer_block.ipynb) | a block as in BERT and GPT | 60 | 45 |
+# | [4. The Transformer block](04_transformer_block.ipynb) | a block as in BERT and GPT | 80 | 65 |
 # | [5. Where is each word?](05_positional_encoding.ipynb) | positional encoding | 70 | 60 |
+# | [6. Decoding and generation](06_decoding_and_generation.ipynb) | the causal mask, and a decoder block | 95 | 85 |
+# | [7. Train a Transformer](07_train_a_transformer.ipynb) | a classifier of reviews | 75 | 65 |
+# | [10. Beyond language](10_beyond_language.ipynb) | a picture cut into patches | 60 | 50 |
 #
 # Each lesson can be opened on its own: what earlier lessons built is imported. Sections that say *optional* can wait.
 
@@ -177,7 +181,7 @@ progress_table({number: listed.title for number, listed in checks.EXERCISES.item
 # - Everything works, or you know what to do about it.
 # - Blank, run, check, read, try again: that is the rhythm of the course.
 #
-# Next: [lesson 2](02_queries_keys_values.ipynb) lets you see attention at work on a single word.
+# Next: [lesson 1](01_from_one_vector_to_alignment.ipynb) shows what attention was invented for.
 
 # %% tags=["form"]
 feedback_box("00, the whole lesson")

@@ -197,11 +197,13 @@ in_town = bank.get_value_attention(word_vectors, "bank", "bank customer need mon
 bank.draw_value_attention(in_town)
 
 # %% [markdown]
-# The same word, the same vector, two neighbourhoods: read the right-hand lists. Side by side:
+# The same word, the same vector, two neighbourhoods. The grey bars are the words of the line itself, which the value is made of; the
+# green ones are what it leads to. Side by side:
 
 # %%
 for line, result in (("river bank cold water", by_the_river), ("bank customer need money", in_town)):
-    print(f"{line:>26} -> {', '.join(word for word, _ in result.value_neighbours)}")
+    led_to = [word for word, _ in result.value_neighbours if word not in line.split()]
+    print(f"{line:>24} -> {', '.join(led_to)}")
 
 # %% [markdown]
 # Your turn: change the query and the line of words, or draw ten words at random. A word that is not in the vocabulary is named, and
@@ -240,7 +242,6 @@ feedback_box("02, section 3")
 queries, keys = torch.randn(3, 4), torch.randn(5, 4)  # three queries and five keys, four numbers each
 (queries @ keys.T).shape
 
-
 # %% [markdown]
 # A row for each query, a column for each key: all the scores at once.
 #
@@ -266,6 +267,7 @@ queries, keys = torch.randn(3, 4), torch.randn(5, 4)  # three queries and five k
 # The scores are (b * h, tq, tk). Each *query* shares out a weight of 1 among the keys: which of the three axes does softmax run along?
 #
 # </details>
+
 
 # %% tags=["exercise"]
 # Exercise 2: scaled dot-product attention

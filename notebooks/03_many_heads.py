@@ -200,7 +200,6 @@ feedback_box("03, section 2")
 x = torch.randn(1, 5, 12)  # (b, t, k)
 nn.Linear(12, 3 * 4)(x).view(1, 5, 3, 4).shape
 
-
 # %% [markdown]
 # ### Exercise 3: self-attention with many heads
 #
@@ -226,6 +225,7 @@ nn.Linear(12, 3 * 4)(x).view(1, 5, 3, 4).shape
 # side by side again.
 #
 # </details>
+
 
 # %% tags=["exercise"]
 # Exercise 3: self-attention with many heads

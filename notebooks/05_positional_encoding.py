@@ -175,7 +175,6 @@ feedback_box("05, section 2")
 # %%
 positions.draw_periods(32)
 
-
 # %% [markdown]
 # Each clock is slower than the one before by the same factor, as each bit was by 2. Few texts are long enough to bring the slowest ones round.
 #
@@ -204,6 +203,7 @@ positions.draw_periods(32)
 # you add to it must be (t, k).
 #
 # </details>
+
 
 # %% tags=["exercise"]
 # Exercise 5: positional encoding
@@ -287,10 +287,10 @@ with_positions = nn.Sequential(positional, deep)
 print("largest change in 20 shuffles below 0.000001:", largest_change(with_positions) < 1e-6)
 print("                                  above 0.01:", largest_change(with_positions) > 0.01)
 
-
 # %% [markdown]
 # To differ is not yet to understand. Can a model *learn* something from the order? Here is the smallest task that needs it: random letters, with
 # one **a** and one **b** among them. Which of the two comes first?
+
 
 # %%
 def random_lines(n: int, t: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -305,9 +305,9 @@ lines, labels = random_lines(4, t=8)
 for line, label in zip(lines.tolist(), labels.tolist(), strict=True):
     print(" ".join("abcdefghij"[letter] for letter in line), "->", "a first" if label else "b first")
 
-
 # %% [markdown]
 # The model: letters to vectors, positions (or nothing), one block, the mean over the letters, a linear layer. It trains on 200 batches of 64 lines.
+
 
 # %%
 class OrderModel(nn.Module):
@@ -363,7 +363,6 @@ print("   with positions, last 50 batches above 0.95:", bool(fixed[-50:].mean() 
 # %% tags=["form"]
 feedback_box("05, section 4")
 
-
 # %% [markdown]
 # ## 5. A mistake that raises no error (5 minutes)
 #
@@ -371,6 +370,7 @@ feedback_box("05, section 4")
 # Copy that line into a model whose first axis is the batch, and it adds a row for each **text**. The shapes broadcast, the loss falls, and nobody complains.
 #
 # You can make the mistake on purpose: swap the two axes, add, and swap them back.
+
 
 # %%
 class ByPlaceInBatch(nn.Module):
@@ -484,11 +484,11 @@ positions.position_picker(encoding)
 # %% tags=["form"]
 feedback_box("05, section 6")
 
-
 # %% [markdown]
 # ## 7. Fixed or learned? (7 minutes)
 #
 # Nobody says that positions must be sines. Give each position a vector of its own, random at first, and **learn** it like a word's (Gehring et al. 2017). BERT and GPT-2 do so.
+
 
 # %%
 class LearnedPositions(nn.Module):
