@@ -422,7 +422,7 @@ def test_a_cell_that_cannot_be_kept_is_an_error_with_its_line(project: Project, 
 
 
 def test_a_widget_leaves_no_state_behind(project: Project) -> None:
-    cell = "# %% tags=[\"nbval-ignore-output\"]\nimport ipywidgets\n\nipywidgets.IntSlider()\n"
+    cell = '# %% tags=["nbval-ignore-output"]\nimport ipywidgets\n\nipywidgets.IntSlider()\n'
     (project.solutions / "01_first.py").write_text(HEADER + cell)
     build(project)
     executed = nbformat.read(project.solutions / "01_first.ipynb", 4)
