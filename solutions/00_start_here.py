@@ -172,7 +172,7 @@ feedback_box("00, section 2")
 #
 # Checks that pass are kept in a small file on your own computer. Come back here whenever you like, and run this cell again:
 
-# %%
+# %% tags=["nbval-ignore-output"]
 progress_table({number: listed.title for number, listed in checks.EXERCISES.items() if listed.lesson != "00"})
 
 # %% [markdown]
