@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -95,6 +96,21 @@ def test_printing_is_hidden_and_mentioned(capsys: pytest.CaptureFixture[str]) ->
         failure(check, mutated(WithBmm, ("dim=2", "dim=1"), ("tk = keys.size(1)", "tk = keys.size(1); print(tk)")))
     )
     assert "It printed 1 line, not shown." in text
+
+
+def test_a_right_answer_may_earn_a_remark(capsys: pytest.CaptureFixture[str]) -> None:
+    additive = mutated(
+        WithBmm,
+        (
+            'scores = scores.masked_fill(~mask, float("-inf"))',
+            'scores = scores + torch.where(mask, 0.0, float("-inf"))',
+        ),
+    )
+    check(additive, record=False)
+    assert "its gradient is NaN" in capsys.readouterr().out
+    silent = mutated(WithOurAttention, ('f"embed_dim {embed_dim} is not divisible by num_heads {num_heads}"', '"no"'))
+    checks.self_attention(silent, record=False)
+    assert "could name both numbers" in capsys.readouterr().out
 
 
 def test_a_pass_prints_one_line_and_is_recorded(capsys: pytest.CaptureFixture[str]) -> None:
@@ -245,24 +261,25 @@ def test_checks_work_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_check_is_quick_whether_it_passes_or_fails() -> None:
-    """0.2 seconds of one core: this processor's time, so that a busy machine does not count; best of three."""
+    """0.2 seconds of a core that makes a million additions in 75 ms: one that is shared takes its time."""
 
-    def seconds(run: partial) -> float:
+    def seconds(run: Callable[[], object]) -> float:
         times = []
-        for _ in range(3):
+        for _ in range(4):
             started = time.process_time()
             run()
             times.append(time.process_time() - started)
         return min(times)
 
+    allowed = 0.2 * max(1.0, seconds(lambda: [i for i in range(10**6) if i + i < 0]) / 0.075)
     for right, function in (
         (WithBmm, check),
         (WithOurAttention, checks.self_attention),
         (AsInTheLesson, checks.transformer_block),
     ):
-        assert seconds(partial(function, right, record=False)) < 0.2
+        assert seconds(partial(function, right, record=False)) < allowed
         late = mutated(right, ("super().__init__()", "super().__init__(); dropout = 0.0"))
-        assert seconds(partial(failure, function, late)) < 0.2
+        assert seconds(partial(failure, function, late)) < allowed
 
 
 def test_importing_the_checks_imports_no_torch() -> None:

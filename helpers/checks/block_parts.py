@@ -34,37 +34,31 @@ def fit_block(
         Where the attention's layers have names of their own: all ways to tell them apart. Otherwise empty.
     """
     fitted = Fitted()
+    modules = list(block.modules())
     norms = [part(block, name, subject.name) for name in ("norm_1", "norm_2")]
     for name, norm in zip(("norm_1", "norm_2"), norms, strict=True):
         _fit_norm(subject, draw, fitted, name, norm, sizes["k"], bias, dtype)
-    attention = _attention(block)
-    taken = {id(module) for top in [*norms, *attention] for module in top.modules()}
-    linear = [m for m in block.modules() if isinstance(m, nn.Linear | nn.Conv1d) and id(m) not in taken]
+    owner = next((m for m in modules if all(isinstance(getattr(m, name, None), nn.Module) for name in ATTENTION)), None)
+    torchs = next((m for m in modules if isinstance(m, nn.MultiheadAttention)), None)
     ways: list[Weights] = []
-    if not attention:
-        attention, ways = _unnamed_attention(draw.again("attention"), fitted, linear, sizes, bias)
-        linear = [m for m in linear if m not in attention]
-    elif isinstance(attention[0], nn.MultiheadAttention):
-        _fit_torch_attention(draw.again("attention"), fitted, attention[0], bias)
-    else:
-        owner = next(m for m in block.modules() if _has_projections(m))
+    attention: list[nn.Module]
+    if owner is not None:
+        attention = [getattr(owner, name) for name in ATTENTION]
         fit_attention(subject, draw, owner, sizes, bias, dtype, True if bias else None, fitted)
-    taken |= {id(module) for top in attention for module in top.modules()}
-    _fit_mlp(subject, draw, fitted, block, linear, taken, sizes, bias, dtype)
+    elif torchs is not None:
+        attention = [torchs]
+        _fit_torch_attention(draw.again("attention"), fitted, torchs, bias)
+    else:
+        linear = _linear(modules, norms)
+        attention, ways = _unnamed_attention(draw.again("attention"), fitted, linear, sizes, bias)
+    _fit_mlp(subject, draw, fitted, modules, [*norms, *attention], sizes, bias, dtype)
     return fitted, [fitted.weights | way for way in ways]
 
 
-def _has_projections(module: nn.Module) -> bool:
-    return all(isinstance(getattr(module, name, None), nn.Module) for name in ATTENTION)
-
-
-def _attention(block: nn.Module) -> list[nn.Module]:
-    """Return the attention's layers if they have the names of exercise 3, or torch's own attention, or nothing."""
-    for module in block.modules():
-        if _has_projections(module):
-            return [getattr(module, name) for name in ATTENTION]
-    found: list[nn.Module] = [m for m in block.modules() if isinstance(m, nn.MultiheadAttention)]
-    return found[:1]
+def _linear(modules: list[nn.Module], others: list[nn.Module]) -> list[nn.Linear | nn.Conv1d]:
+    """Return the linear layers that are no part of some others."""
+    taken = {id(module) for other in others for module in other.modules()}
+    return [m for m in modules if isinstance(m, nn.Linear | nn.Conv1d) and id(m) not in taken]
 
 
 def _fit_norm(
@@ -127,7 +121,7 @@ def _fit_torch_attention(draw: Draw, fitted: Fitted, attention: nn.MultiheadAtte
     if (attention.in_proj_bias is not None) != bias:
         have = "a bias, and should have none" if attention.in_proj_bias is not None else "no bias, and should have one"
         raise Trouble(f"The attention has {have}, as bias={bias} says.", "bias", "to_queries", bias)
-    randomize(attention, draw)
+    randomize(attention.parameters(), draw)
     for i, name in enumerate(PROJECTIONS):
         fitted.weights[f"{name}.weight"] = attention.in_proj_weight.detach().cpu().double().chunk(3)[i]
         if bias:
@@ -154,7 +148,7 @@ def _unnamed_attention(
         )
         raise Trouble(sentence, "no attention")
     for layer in layers:
-        randomize(layer, draw)
+        randomize(layer.parameters(), draw)
     pieces: list[tuple[torch.Tensor, torch.Tensor | None]] = []
     for layer in layers:
         parts = layer.weight.shape[0] // k
@@ -187,14 +181,14 @@ def _fit_mlp(
     subject: Subject,
     draw: Draw,
     fitted: Fitted,
-    block: nn.Module,
-    linear: list[nn.Linear | nn.Conv1d],
-    taken: set[int],
+    modules: list[nn.Module],
+    others: list[nn.Module],
     sizes: dict[str, int],
     bias: bool,
     dtype: torch.dtype,
 ) -> None:
-    """Find the two layers from k to the hidden width and back."""
+    """Find the two layers from k to the hidden width and back, among those that are no part of the others."""
+    linear = _linear(modules, others)
     k, hidden = sizes["k"], sizes["hidden"]
     wanted_bias = True if bias else None
     pairs = {tuple(m.weight.shape[:2]): m for m in linear}
@@ -209,13 +203,8 @@ def _fit_mlp(
             else:
                 _fit_convolution(draw.again(name), fitted, name, layer)
         return
-    loose = [
-        p
-        for m in block.modules()
-        if id(m) not in taken and m not in linear
-        for p in m._parameters.values()
-        if p is not None
-    ]
+    known = {id(p) for other in [*others, *linear] for p in other.parameters()}
+    loose = [p for m in modules for p in m._parameters.values() if p is not None and id(p) not in known]
     matrices = [p for p in loose if sorted(p.squeeze().shape) == sorted((k, hidden))]
     if len(matrices) == 2:
         _fit_loose(draw.again("mlp"), fitted, loose, matrices, k)

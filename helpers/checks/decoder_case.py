@@ -94,7 +94,7 @@ class Case:
             self.mask = draw.mask(mask, b, h, t, t)
         if memory_mask is not None:
             self.memory_mask = draw.mask(memory_mask, b, h, t, tk)
-        self.fitted: Fitted = remembered(subject, draw, str(sizes), self.layer, fitted)
+        self.fitted: Fitted = remembered(subject, draw, str(sizes), fitted)
         self.words = " with a memory" if memory else " without a memory"
         if mask is not None:
             self.words += f" and a mask {_AXES[mask].format('t')}"

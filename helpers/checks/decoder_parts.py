@@ -85,7 +85,7 @@ def _fit_attention(subject: Subject, draw: Draw, layer: nn.Module, sizes: dict[s
     if not isinstance(layer, nn.MultiheadAttention):
         bias = getattr(layer.to_keys, "bias", None) is not None
         return fit_attention(subject, draw, layer, sizes, bias, dtype, None)
-    randomize(layer, draw)
+    randomize(layer.parameters(), draw)
     fitted = Fitted()
     parts = {"weight": layer.in_proj_weight, "bias": layer.in_proj_bias}
     last = {"weight": layer.out_proj.weight, "bias": layer.out_proj.bias}

@@ -26,6 +26,8 @@ WORDS = {
 
 def shape_sentence(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> str:
     """Name the shape that was expected and the one that came, axis by axis where sizes give it away."""
+    if not expected.dim():
+        return f"{seen.what} should be one number, a tensor without axes; yours has the shape {tuple(got.shape)}."
     wanted = f"({', '.join(seen.axes)}{',' * (len(seen.axes) == 1)}) = {tuple(expected.shape)}"
     sentence = f"{seen.what} should have the shape {wanted}; yours has {tuple(got.shape)}"
     # Sizes all differ, so a size says which axis it is; 1 says nothing.

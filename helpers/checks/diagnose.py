@@ -93,7 +93,10 @@ def _gives(misconception: Misconception, step: Step, subject: Subject, seed: int
             return False
         if seen is None or isinstance(came, Trouble):
             return False
-        if came.right != came.accepts(seen.got) or not (came.right or same(came.got, seen.got, SLACK)):
+        if came.right:
+            if not came.accepts(seen.got):
+                return False
+        elif not same(came.got, seen.got, SLACK) or seen.right or came.accepts(seen.got):
             return False
     return True
 

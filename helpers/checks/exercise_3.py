@@ -33,7 +33,7 @@ def look_at_defaults(subject: Subject, draw: Draw) -> Iterator[Seen]:
     b, t, m = draw.sizes("b t m", 2, 5).values()
     sizes = {"b": b, "t": t, "h": 8, "k": 8 * m, "d": m, "h·d": 8 * m}
     layer = subject.make(8 * m)
-    fitted = remembered(subject, draw, "defaults", layer, fit_attention(subject, draw, layer, sizes, bias=False))
+    fitted = remembered(subject, draw, "defaults", fit_attention(subject, draw, layer, sizes, bias=False))
     x = draw.normal(b, t, 8 * m)
     output = run_layer(subject, layer, x)
     what = f"The output of {subject.name}({8 * m}), which has 8 heads,"

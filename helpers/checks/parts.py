@@ -86,12 +86,12 @@ def fit_linear(
         fitted.claim(name, own.values())
         _compare(name, (layer.in_features, layer.out_features, f"{name}.bias" in own), wanted)
         if subject.is_students:  # a misconception will be given the student's
-            randomize(layer, draw.again(name))
+            randomize(own.values(), draw.again(name))
         fitted.parameters |= own
         fitted.weights |= {key: parameter.detach().cpu().double() for key, parameter in own.items()}
         return
     fitted.claim(name, layer.parameters())
-    randomize(layer, draw.again(name))
+    randomize(layer.parameters(), draw.again(name))
     weight, bias = _read_off(subject, layer, name, wanted.inputs, dtype)
     _compare(name, (wanted.inputs, weight.shape[0], bool(bias.any())), wanted)
     fitted.weights[f"{name}.weight"] = weight
@@ -99,15 +99,15 @@ def fit_linear(
         fitted.weights[f"{name}.bias"] = bias
 
 
-def randomize(layer: nn.Module, draw: Draw) -> None:
-    """Draw all parameters of a layer."""
+def randomize(parameters: Iterable[nn.Parameter], draw: Draw) -> None:
+    """Draw parameters of linear layers."""
     with torch.no_grad():
-        for parameter in layer.parameters():
+        for parameter in parameters:
             scale = 1.2 * parameter.shape[-1] ** -0.5 if parameter.dim() > 1 else 0.7
             parameter.copy_(draw.normal(*parameter.shape, scale=scale))
 
 
-def remembered(subject: Subject, draw: Draw, name: str, module: nn.Module, fitted: Fitted) -> Fitted:
+def remembered(subject: Subject, draw: Draw, name: str, fitted: Fitted) -> Fitted:
     """Let a misconception compute with the very weights of the answer that it is compared with.
 
     An answer may have biases where the text leaves them open, or weights that were read off it; a misconception has

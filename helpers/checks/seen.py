@@ -97,8 +97,7 @@ def same(one: Any, other: Any, slack: float = 1.0) -> bool:
 def close(one: torch.Tensor, other: torch.Tensor, slack: float = 1.0) -> torch.Tensor:
     """Return, place by place, whether two tensors of one shape agree up to rounding; NaN agrees with NaN."""
     a, b = one.detach().cpu().double(), other.detach().cpu().double()
-    finite = b[b.isfinite()].abs()
-    largest = float(finite.max()) if finite.numel() else 0.0
+    largest = float(b.abs().nan_to_num(nan=0.0, posinf=0.0).max()) if b.numel() else 0.0
     relative, absolute = ROUNDING.get(str(one.dtype), ROUNDING_OTHERWISE)
     allowed = slack * (relative * largest + absolute)
     return ((a - b).abs() <= allowed) | (a == b) | (a.isnan() & b.isnan())

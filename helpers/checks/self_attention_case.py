@@ -101,9 +101,10 @@ class Case:
         if heads != "usual":
             named["head_dim"] = d
         self.subject, self.draw = subject, draw
-        self.layer = subject.make(k, h, **named).to(dtype)
+        layer = subject.make(k, h, **named)
+        self.layer = layer if dtype == torch.float32 else layer.to(dtype)
         fitted = fit_attention(subject, draw, self.layer, self.sizes, bias, dtype)
-        self.fitted = remembered(subject, draw, str(sizes), self.layer, fitted)
+        self.fitted = remembered(subject, draw, str(sizes), fitted)
         self.x = draw.normal(b, t, k, dtype=dtype)
         self.context = draw.normal(b, tk, k, dtype=dtype) if context else None
         self.mask = None if mask is None else draw.mask(mask, b, h, t, tk)

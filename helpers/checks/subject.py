@@ -78,9 +78,10 @@ class Subject:
     def _keep(self, module: torch.nn.Module) -> None:
         from torch.nn.parameter import is_lazy
 
-        tensors = [*module.parameters(), *module.buffers()]
+        parts = list(module.modules())
+        tensors = [t for part in parts for t in (*part._parameters.values(), *part._buffers.values()) if t is not None]
         numbers = [(tensor, tensor.detach().clone()) for tensor in tensors if not is_lazy(tensor)]
-        self._kept.append((numbers, [(part, part.training) for part in module.modules()]))
+        self._kept.append((numbers, [(part, part.training) for part in parts]))
 
     def tensor(
         self, function: Callable[..., Any], *args: Any, named: dict[str, Any] | None = None, name: str = "forward"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 import textwrap
 from collections.abc import Hashable, Mapping
 from types import FrameType, TracebackType
@@ -129,11 +130,14 @@ def _shapes(code: str, frame: FrameType) -> str:
 
 
 def _mentioned(code: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        tree = ast.parse(code.rstrip(":") if not code.startswith(("if", "for", "while", "with")) else code + " pass")
-    except SyntaxError:  # a statement over several lines, of which this is one
-        words = {word for word in variables if word in code}
-        return {word: variables[word] for word in sorted(words) if word.isidentifier()}
-    # A name that the line assigns does not exist yet, or still has its old value.
-    read = [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+    """Return the variables that a line reads. A name that it assigns has no value yet, or still its old one."""
+    for complete in (code, f"{code} pass"):  # the first line of a loop, for instance, wants a body
+        try:
+            nodes = list(ast.walk(ast.parse(complete)))
+        except SyntaxError:
+            continue
+        read = [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+        break
+    else:  # one line of a statement that goes over several
+        read = re.findall(r"[A-Za-z_]\w*", code)
     return {name: variables[name] for name in dict.fromkeys(read) if name in variables}

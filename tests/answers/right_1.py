@@ -172,7 +172,7 @@ class WithLazyLayers(nn.Module):
         return Attended(torch.einsum("btk,bt->bk", keys, weights), weights.detach())
 
 
-RIGHT = [
+ANSWERS = [
     WithLinear,
     WithBiases,
     WithParameters,

@@ -100,6 +100,11 @@ WRONG = [
     ("no dropout", mutated(WithBmm, (_DROP, "pass")), "no dropout"),
     # No list names these
     (
+        "dropout in eval mode with a mask only",
+        mutated(WithEinsum, ("training=self.training", "training=self.training or allowed is not None")),
+        "dropout in eval mode",
+    ),
+    (
         "softmax twice",
         mutated(WithBmm, ("F.softmax(scores, dim=2)", "F.softmax(F.softmax(scores, dim=2), dim=2)")),
         None,

@@ -131,6 +131,16 @@ WRONG = [
     ),
     ("no dropout", changed(("super().__init__()", "super().__init__(); dropout = 0.0")), "no dropout"),
     # No list names these
+    (
+        "dropout in eval mode, norm first only",
+        changed((_FIRST_2, _FIRST_2.replace("self.dropout(", "nn.functional.dropout("))),
+        None,
+    ),
+    (
+        "dropout of 0.1 where the norm comes first",
+        changed((_FIRST_2, _FIRST_2.replace("self.dropout(self.mlp", "nn.Dropout(0.1).train(self.training)(self.mlp"))),
+        None,
+    ),
     ("no dropout of 0.1 and no bias", changed(("bias=False", "bias=True")), "always a bias"),
     ("norm first by default", changed(("norm_first=False", "norm_first=True")), "always norm first"),
     ("default eps of BERT", changed(("norm_eps=1e-5", "norm_eps=1e-12")), None),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from answers.right_1 import RIGHT, WithLinear
+from answers.right_1 import ANSWERS, WithLinear
 from answers.wrong_1 import WRONG
 from torch import nn
 
@@ -49,7 +49,7 @@ def test_the_formula_agrees_with_a_loop_in_plain_python() -> None:
 # Right answers
 
 
-@pytest.mark.parametrize("answer", [AdditiveAttention, AdditiveByHand, *RIGHT], ids=lambda answer: answer.__name__)
+@pytest.mark.parametrize("answer", [AdditiveAttention, AdditiveByHand, *ANSWERS], ids=lambda answer: answer.__name__)
 def test_a_right_answer_passes_in_any_style(answer: type[nn.Module], capsys: pytest.CaptureFixture[str]) -> None:
     for seed in (1, 22, 333):
         checks.additive_attention(answer, seed=seed, record=False)
