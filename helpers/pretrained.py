@@ -75,6 +75,54 @@ def load_encoder(name: str | Path | None = None, attentions: bool = False) -> Pr
     return _encoder(_source(name), attentions).eval()
 
 
+def load_classifier(num_labels: int, name: str | Path | None = None) -> PreTrainedModel:
+    """Load a pretrained encoder with a classifier on top, to be fine-tuned; in evaluation mode.
+
+    Parameters
+    ----------
+    num_labels
+        How many classes there are. The classifier has a score for each.
+    name
+        As in `load_encoder`.
+
+    Returns
+    -------
+    PreTrainedModel
+        A model of one's own at every call: training it changes no other. Unless a directory holds a trained
+        classifier, its weights are new, drawn by torch's generator: after the same seed, the same ones.
+
+    Raises
+    ------
+    helpers.downloads.DownloadError, FileNotFoundError
+        As in `load_encoder`.
+    ValueError
+        When there are fewer than two classes, or a directory holds a classifier for another number of them.
+    """
+    if num_labels < 2:
+        raise ValueError(f"num_labels is {num_labels}: a classifier needs at least two classes to choose from.")
+    from transformers import AutoModelForSequenceClassification
+
+    source = _source(name)
+    with _explained(source), _quiet(Path(source).is_dir()):
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            source,
+            num_labels=num_labels,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told below, in words of our own
+            **_from(source),
+        )
+    if other := report["mismatched_keys"]:
+        raise ValueError(
+            f"{source} holds a classifier for another number of classes than {num_labels} "
+            f"({', '.join(sorted(key for key, *_ in other))}). Load the encoder that it was trained from."
+        )
+    encoder = f"{model.base_model_prefix}."
+    if missing := sorted(key for key in report["missing_keys"] if key.startswith(encoder)):
+        warnings.warn(f"{source} has no weights for {', '.join(missing)}: these were drawn at random.", stacklevel=2)
+    return model
+
+
 def encoder_files() -> Path:
     """Return the directory in the cache that holds the embedded encoder, filled on the first call.
 

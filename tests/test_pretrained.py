@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from helpers import pretrained
 from helpers.downloads import DownloadError
-from helpers.pretrained import encoder_files, load_encoder, load_tokenizer
+from helpers.pretrained import encoder_files, load_classifier, load_encoder, load_tokenizer
 
 PUBLISHED = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -148,3 +148,78 @@ def test_weights_with_another_hash_are_refused_and_both_are_named(
     with pytest.raises(DownloadError, match=f"{changed}.*{PUBLISHED}"):
         encoder_files()
     assert not (tmp_path / "cache" / "all-MiniLM-L6-v2").exists()
+
+
+# The classifier
+
+
+def test_a_classifier_is_the_encoder_with_a_score_for_each_class() -> None:
+    classifier = load_classifier(4)
+    assert not classifier.training
+    assert classifier.config.num_labels == 4
+    assert classifier.classifier.weight.shape == (4, 384)
+    for name, weight in load_encoder().named_parameters():
+        assert torch.equal(classifier.bert.get_parameter(name), weight), name
+
+
+def test_each_classifier_is_a_copy_of_its_own() -> None:
+    one, other = load_classifier(4), load_classifier(4)
+    before = load_encoder().embeddings.word_embeddings.weight.clone()
+    with torch.no_grad():
+        for weight in one.parameters():
+            weight.zero_()
+    assert bool(other.bert.embeddings.word_embeddings.weight.any())
+    assert torch.equal(load_encoder().embeddings.word_embeddings.weight, before)
+
+
+def test_after_the_same_seed_a_new_classifier_has_the_same_weights() -> None:
+    weights = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        weights.append(load_classifier(3).classifier.weight)
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_loading_a_classifier_says_nothing(capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder) -> None:
+    load_classifier(4)
+    assert capfd.readouterr() == ("", "")
+    assert not [warning for warning in recwarn if "at random" in str(warning.message)]
+
+
+def test_a_classifier_loads_from_a_directory(small_model: Path) -> None:
+    encoder = load_encoder(small_model)
+    classifier = load_classifier(3, small_model)
+    assert torch.equal(classifier.bert.pooler.dense.weight, encoder.pooler.dense.weight)
+
+
+def test_a_trained_classifier_comes_back_as_it_was_saved(small_model: Path, tmp_path: Path) -> None:
+    trained = load_classifier(3, small_model)
+    trained.save_pretrained(tmp_path / "trained")
+    again = load_classifier(3, tmp_path / "trained")
+    assert torch.equal(again.classifier.weight, trained.classifier.weight)
+    with pytest.raises(ValueError, match=r"another number of classes than 5 .*classifier\.weight"):
+        load_classifier(5, tmp_path / "trained")
+
+
+def test_a_classifier_is_never_read_from_a_pickle(small_model: Path) -> None:
+    model = BertForSequenceClassification(BertConfig.from_pretrained(small_model))
+    (small_model / "model.safetensors").unlink()
+    torch.save(model.state_dict(), small_model / "pytorch_model.bin")
+    with pytest.raises(OSError, match=r"model\.safetensors"):
+        load_classifier(2, small_model)
+
+
+def test_an_encoder_with_a_hole_is_told(small_model: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(small_model / "model.safetensors")
+    del weights["encoder.layer.0.output.dense.weight"]
+    save_file(weights, small_model / "model.safetensors", metadata={"format": "pt"})
+    with pytest.warns(UserWarning, match="no weights for .*layer.0.output.dense.weight"):
+        load_classifier(2, small_model)
+
+
+def test_one_class_is_no_choice() -> None:
+    with pytest.raises(ValueError, match="num_labels is 1"):
+        load_classifier(1)

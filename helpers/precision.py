@@ -1,0 +1,49 @@
+"""Half-width numbers where the processor computes with them: training is then about twice as fast."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def autocast(device: str | torch.device) -> contextlib.AbstractContextManager[object]:
+    """Compute matrix products in bfloat16 where that is faster, and in float32 elsewhere.
+
+    Parameters
+    ----------
+    device
+        Where the model is, as `set_device` names it.
+
+    Returns
+    -------
+    context manager
+        For the forward pass and the loss; the backward pass stays outside. Weights stay in float32 throughout.
+    """
+    import torch
+
+    if has_bfloat16(device):
+        return torch.autocast(torch.device(device).type, torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def has_bfloat16(device: str | torch.device) -> bool:
+    """Whether a device multiplies bfloat16 matrices in hardware: most others can, but far more slowly than float32.
+
+    Parameters
+    ----------
+    device
+        A GPU is asked itself; for the CPU, torch reads what the processor says of itself (AMX, or AVX-512 with
+        bfloat16). Apple's GPUs and torch before 2.10, which cannot tell, count as no.
+    """
+    import torch
+
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if kind != "cpu" or not torch.backends.mkldnn.is_available() or not hasattr(torch.cpu, "get_capabilities"):
+        return False
+    can = torch.cpu.get_capabilities()
+    return bool(can.get("amx_bf16") or can.get("avx512_bf16"))
