@@ -78,6 +78,11 @@ def make_once(target: Path, make: Callable[[Path], None]) -> Path:
     return target
 
 
+def is_about_disk(error: BaseException) -> bool:
+    """Whether an error says that the cache is full or cannot be written, so that `make_once` explains it."""
+    return isinstance(error, OSError) and error.errno in _FULL | _UNWRITABLE | _IN_THE_WAY
+
+
 def no_space(target: Path) -> str:
     """Say that the disk is full."""
     return f"No space is left for {target}. Free some, or set COURSE_CACHE to a folder on a disk that has room."

@@ -13,6 +13,7 @@ from helpers.cache import DownloadError, cache_dir, make_once, no_space, offline
 from helpers.file_hashes import other_hash
 from helpers.pip_download import pip_download
 from helpers.url_download import url_download
+from helpers.web_attempts import AttemptError
 
 __all__ = [
     "DownloadError",
@@ -56,6 +57,9 @@ def fetch_file(title: str, addresses: Sequence[str], sha256: str, *, folder: str
                 f"{title} is not in the cache ({cache_dir()}), and COURSE_OFFLINE=1 forbids the network."
             )
         return make_once(target, lambda place: url_download(title, addresses, sha256, place / name)) / name
+    except AttemptError as error:
+        said = f"{title} could not be downloaded: {error}. {error.advice} {instead}"
+        raise DownloadError(said.strip()) from error
     except DownloadError as error:
         raise DownloadError(f"{error} {instead}".strip()) from error
 

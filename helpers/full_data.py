@@ -6,14 +6,18 @@ import csv
 import io
 import tarfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from helpers.archives import refuse_names_that_lead_out
+from helpers.cache import DownloadError, cache_dir, is_about_disk, make_once, offline
 from helpers.dataset_files import read_parts, write_parts
-from helpers.downloads import DownloadError, cache_dir, make_once, offline
+from helpers.hub import ask_hub
+from helpers.url_download import url_download
+from helpers.web_attempts import in_a_line
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -80,43 +84,69 @@ def load_full(source: FullData) -> DatasetDict:
     """
     if not source.folder.is_dir() and offline():
         raise DownloadError("it is not in the cache, and COURSE_OFFLINE=1 forbids the network")
-    return read_parts(make_once(source.folder, lambda folder: write_parts(_download(source), folder)))
+    return read_parts(make_once(source.folder, lambda folder: write_parts(_download(source, folder.parent), folder)))
 
 
-def _download(source: FullData) -> DatasetDict:
+def _download(source: FullData, scratch: Path) -> DatasetDict:
     reasons = []
     for read in (_from_hub, _from_second):
         try:
-            with TemporaryDirectory() as scratch:
-                return _dataset(source, {part: read(source, part, Path(scratch)) for part in source.rows})
+            return _dataset(source, {part: read(source, part, scratch) for part in source.rows})
         except Exception as error:  # whatever a far server does: the next one may do better
-            reasons.append(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+            if is_about_disk(error):  # on which the next one would fail too
+                raise
+            reasons.append(in_a_line(error))
     raise DownloadError("; then ".join(reasons))
 
 
 def _from_hub(source: FullData, part: str, scratch: Path) -> Iterator[Row]:
     """Read rows as they come in, so that the first 10,000 do not cost the download of 650,000."""
+    ask_hub(f"datasets/{source.hub_name}")
     from datasets import load_dataset
 
-    for row in load_dataset(source.hub_name, split=part, streaming=True):
-        yield row["text"], row["label"]
+    with _impatience():
+        for row in load_dataset(source.hub_name, split=part, streaming=True):
+            yield row["text"], row["label"]
+
+
+@contextmanager
+def _impatience() -> Iterator[None]:
+    """Let `datasets` try once more where it would try twenty times, for minutes: there is a second place to ask."""
+    from datasets import config
+
+    names = [name for name in vars(config) if name.startswith("STREAMING_") and "RETR" in name]
+    patience = {name: getattr(config, name) for name in names}
+    for name in names:
+        setattr(config, name, 1)
+    try:
+        yield
+    finally:
+        for name in names:
+            setattr(config, name, patience[name])
 
 
 def _from_second(source: FullData, part: str, scratch: Path) -> Iterator[Row]:
-    import pooch
-
     address, sha256 = source.second[part]
-    path = pooch.retrieve(address, f"sha256:{sha256}", path=scratch, progressbar=True)
+    path = scratch / address.rpartition("/")[2]
+    if not path.is_file():  # two parts may come in one archive
+        url_download(source.title, [address], sha256, path)
     if address.endswith(".tgz"):
         # One member is read; no name in the archive ever reaches the disk.
         with tarfile.open(path) as archive:
-            member = next(member for member in archive if member.isfile() and member.name.endswith(f"/{part}.csv"))
-            content = archive.extractfile(member)
+            content = archive.extractfile(_find_member(archive, f"/{part}.csv", path))
             assert content is not None  # a plain file
             yield from _csv_rows(io.TextIOWrapper(content, encoding="utf-8", newline=""))
     else:
         with open(path, encoding="utf-8", newline="") as file:
             yield from _csv_rows(file)
+
+
+def _find_member(archive: tarfile.TarFile, ending: str, path: Path) -> tarfile.TarInfo:
+    for member in archive:
+        refuse_names_that_lead_out(path, [member.name])
+        if member.isfile() and member.name.endswith(ending):
+            return member
+    raise DownloadError(f"{path.name} holds no file …{ending}")
 
 
 def _csv_rows(lines: Iterable[str]) -> Iterator[Row]:

@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.downloads import DownloadError, cache_dir, extract_members, fetch_package, make_once, offline
+from helpers.downloads import DownloadError, cache_dir, extract_members, fetch_package, make_once
+from helpers.hub import fetch_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -44,7 +45,7 @@ def load_tokenizer(name: str | Path | None = None) -> PreTrainedTokenizerBase:
     PreTrainedTokenizerBase
         The same object at every call with the same name in one session.
     """
-    return _tokenizer(_source(name))
+    return _tokenizer(_source(name, weights=False))
 
 
 def load_encoder(name: str | Path | None = None, attentions: bool = False) -> PreTrainedModel:
@@ -138,8 +139,8 @@ def encoder_files() -> Path:
     return make_once(cache_dir() / "all-MiniLM-L6-v2", unpack)
 
 
-def _source(name: str | Path | None) -> str:
-    """What transformers is to load from: a directory on disk, or a name on the hub."""
+def _source(name: str | Path | None, weights: bool = True) -> str:
+    """Find the directory that transformers is to load from, and fetch what is to be in it."""
     if name is None:
         return str(encoder_files())
     directory = Path(name).expanduser()
@@ -152,7 +153,13 @@ def _source(name: str | Path | None) -> str:
         return str(directory.resolve())
     if isinstance(name, Path) or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise FileNotFoundError(f"There is no directory {str(name)!r} to load a model from.")
-    return name
+    try:
+        return str(fetch_model(name, weights=weights))
+    except DownloadError as error:
+        raise DownloadError(
+            f"The model {name!r} could not be loaded: {str(error).rstrip('.')}. Without a name, the course's own model "
+            "is loaded, which needs no hub: load_encoder(), load_tokenizer()."
+        ) from error
 
 
 @cache
@@ -179,8 +186,8 @@ def _encoder(source: str, attentions: bool) -> PreTrainedModel:
 
 
 def _from(source: str) -> dict[str, object]:
-    """Arguments that keep transformers within the course's cache, and off the network when that is asked."""
-    return {"cache_dir": cache_dir() / "hub", "local_files_only": offline() or Path(source).is_dir()}
+    """Arguments that keep transformers off the network: everything is in the directory `source`."""
+    return {"local_files_only": True}
 
 
 @contextmanager

@@ -24,6 +24,7 @@ class FaultServer(ThreadingHTTPServer):
     def __init__(self, content: bytes) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.content = content
+        self.contents: dict[str, bytes] = {}  # of paths that do not answer with `content`
         self.plans: dict[str, list[str | int]] = {}
         self.requests: list[str] = []
         self.halfway = threading.Event()  # set when half a body is on its way
@@ -46,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append(self.path)
         behaviours = self.server.plans[self.path]
         behaviour = behaviours.pop(0) if len(behaviours) > 1 else behaviours[0]
-        content = self.server.content
+        content = self.server.contents.get(self.path, self.server.content)
         if isinstance(behaviour, int):
             self.send_error(behaviour)
         elif behaviour == "stall":

@@ -12,22 +12,16 @@ import re
 import subprocess
 import sys
 import tarfile
-import threading
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers import data, full_data, held_out, rated_sentences
+from helpers import held_out, rated_sentences
 from helpers.data import load_reviews, load_sentences, load_topics
 from helpers.downloads import DownloadError, fetch_package
-from helpers.full_data import AG_NEWS, YELP, FullData, load_full
 from helpers.rated_sentences import SOURCES, load_rated_sentences, parse, read_archive
 
 COUNTS = {"film reviews": 10_605, "editorials": 5_190, "tweets": 4_200, "product reviews": 3_708}
@@ -326,137 +320,3 @@ def test_a_data_set_by_another_name_is_an_error(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("COURSE_DATA", "all")
     with pytest.raises(ValueError, match="COURSE_DATA is 'all'"):
         load_reviews()
-
-
-# ---- full data
-
-
-@pytest.fixture
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv("COURSE_OFFLINE", raising=False)
-    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-def hub_copy(source: FullData, folder: Path, count: int) -> FullData:
-    """Make a repository with the hub's files and columns on disk; `load_dataset` reads it as it reads the hub's."""
-    from datasets import ClassLabel, Dataset, Features, Value
-
-    features = Features(label=ClassLabel(names=list(source.label_names)), text=Value("string"))
-    for part in ("train", "test"):
-        columns = {
-            "label": [number % len(source.label_names) for number in range(count)],
-            "text": [f'{part} {number}: so \\"good\\"{source.line_break}Yes.' for number in range(count)],
-        }
-        path = folder / "data" / f"{part}-00000-of-00001.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            Dataset.from_dict(columns, features=features).to_parquet(file)
-    return replace(source, hub_name=str(folder))
-
-
-@pytest.mark.parametrize("source", [YELP, AG_NEWS], ids=lambda source: source.title)
-def test_full_data_comes_from_the_hub_once(
-    source: FullData, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copy = hub_copy(source, tmp_path / "hub", count=9)
-    copy = replace(copy, rows={"train": 7, "test": None})
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-    for _ in range(2):
-        parts = load_full(copy)
-        assert {part: len(parts[part]) for part in parts} == {"train": 7, "test": 9}
-        assert parts["train"]["text"][:2] == ['train 0: so "good" Yes.', 'train 1: so "good" Yes.']
-        assert parts["train"]["label"][:] == [number % len(source.label_names) for number in range(7)]
-        assert parts["test"].features["label"].names == list(source.label_names)
-        # The second time the hub is gone, and nobody asks for it.
-        (tmp_path / "hub").rename(tmp_path / "elsewhere") if (tmp_path / "hub").exists() else None
-        monkeypatch.setenv("COURSE_OFFLINE", "1")
-
-
-def test_full_data_keeps_the_sizes_that_the_lesson_names() -> None:
-    assert YELP.rows == {"train": 10_000, "test": 5_000}
-    assert AG_NEWS.rows == {"train": None, "test": None}
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder, and the address on this machine at which its files can be had."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield folder, f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-        thread.join()
-
-
-def refuse(*_: Any, **__: Any) -> None:
-    raise ConnectionError("the hub is not there")
-
-
-def test_second_place_is_asked_when_the_hub_is_gone(
-    server: tuple[Path, str], own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, address = server
-    content = b'"5","Great ""place""!\\n\\nTwo lines."\n"1","So, so bad"\n"3","Meh"\n'
-    with tarfile.open(folder / "yelp.tgz", "w:gz") as tar:
-        for name in (
-            "yelp_review_full_csv/readme.txt",
-            "yelp_review_full_csv/test.csv",
-            "yelp_review_full_csv/train.csv",
-        ):
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    place = (f"{address}/yelp.tgz", hashlib.sha256((folder / "yelp.tgz").read_bytes()).hexdigest())
-    monkeypatch.setattr("datasets.load_dataset", refuse)
-    parts = load_full(replace(YELP, second={"train": place, "test": place}, rows={"train": 2, "test": 3}))
-    assert parts["train"]["text"][:] == ['Great "place"!  Two lines.', "So, so bad"]
-    assert parts["train"]["label"][:] == [4, 0]  # the files count from 1
-    assert len(parts["test"]) == 3
-
-
-def test_a_file_with_another_hash_is_not_believed(
-    server: tuple[Path, str], own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, address = server
-    (folder / "train.csv").write_text("<html>Please log in to the hotel's wifi</html>")
-    monkeypatch.setattr("datasets.load_dataset", refuse)
-    place = (f"{address}/train.csv", "0" * 64)
-    with pytest.raises(DownloadError, match=r"the hub is not there; then .*hash"):
-        load_full(replace(AG_NEWS, second={"train": place, "test": place}))
-    assert not [path for path in own_cache.rglob("*") if path.is_file() and path.suffix != ".lock"]
-
-
-@pytest.mark.parametrize("ask", ["argument", "environment"])
-def test_sample_is_used_when_full_data_cannot_be_had_and_one_line_says_so(
-    ask: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(full_data, "_from_hub", refuse)
-    monkeypatch.setattr(full_data, "_from_second", refuse)
-    monkeypatch.setattr(data, "YELP", replace(YELP, hub_name="nobody/nothing"))
-    monkeypatch.delenv("COURSE_OFFLINE", raising=False)
-    if ask == "environment":
-        monkeypatch.setenv("COURSE_DATA", "full")
-    reviews = load_reviews("full" if ask == "argument" else None, tokenizer=Letters())  # type: ignore[arg-type]
-    assert len(reviews.train) + len(reviews.test) == COUNTS["film reviews"] + COUNTS["product reviews"]
-    (record,) = caplog.records
-    said = record.getMessage()
-    assert "\n" not in said
-    for part in ("Yelp's reviews", "the hub is not there", "Using the sample", "go online and run this again"):
-        assert part in said
-
-
-def test_offline_full_data_is_not_asked_for(
-    own_cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("COURSE_OFFLINE", "1")
-    monkeypatch.setattr(full_data, "_download", lambda _: pytest.fail("the network was tried"))
-    with pytest.raises(DownloadError, match="COURSE_OFFLINE=1"):
-        load_full(YELP)
