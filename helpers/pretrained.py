@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from helpers.downloads import DownloadError, cache_dir, extract_members, fetch_package, make_once
 from helpers.hub import fetch_model
+from helpers.masked_word_weights import SHIPPED, add_difference, embedded_masked_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -124,6 +125,30 @@ def load_classifier(num_labels: int, name: str | Path | None = None) -> PreTrain
     return model
 
 
+def load_masked_language_model(name: str | Path | None = None) -> PreTrainedModel:
+    """Load a masked language model, in evaluation mode.
+
+    Parameters
+    ----------
+    name
+        Nothing: the embedded encoder as this course trained it on, with a head that predicts words; the card
+        beside its file, `helpers/assets/masked_words.md`, says on what, and what it does badly. Otherwise as in
+        `load_encoder`.
+
+    Returns
+    -------
+    PreTrainedModel
+        Nothing given: a `BertForMaskedLM`. The same object at every call with the same name in one session: copy
+        it before you train it.
+
+    Raises
+    ------
+    helpers.downloads.DownloadError, FileNotFoundError
+        As in `load_encoder`.
+    """
+    return (_embedded_masked_model() if name is None else _masked_language_model(_source(name))).eval()
+
+
 def encoder_files() -> Path:
     """Return the directory in the cache that holds the embedded encoder, filled on the first call.
 
@@ -183,6 +208,21 @@ def _encoder(source: str, attentions: bool) -> PreTrainedModel:
     if missing := sorted(report["missing_keys"]):
         warnings.warn(f"{source} has no weights for {', '.join(missing)}: these were drawn at random.", stacklevel=3)
     return model
+
+
+@cache
+def _embedded_masked_model() -> PreTrainedModel:
+    model = embedded_masked_model(encoder_files())
+    add_difference(model, SHIPPED)
+    return model
+
+
+@cache
+def _masked_language_model(source: str) -> PreTrainedModel:
+    from transformers import AutoModelForMaskedLM
+
+    with _explained(source), _quiet(Path(source).is_dir()):
+        return AutoModelForMaskedLM.from_pretrained(source, use_safetensors=True, **_from(source))
 
 
 def _from(source: str) -> dict[str, object]:

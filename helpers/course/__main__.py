@@ -13,6 +13,7 @@ COMMANDS = {
     "prefetch": "helpers.course.prefetch",
     "pins": "helpers.course.pins",
     "train-word-vectors": "helpers.course.train_word_vectors",
+    "train-masked-words": "helpers.course.train_masked_words",
 }
 
 

@@ -9,7 +9,8 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from helpers.downloads import DownloadError, cache_dir, offline
+from helpers.course.corpora import find_corpus
+from helpers.downloads import DownloadError
 from helpers.fasttext_training import split_words, train_fasttext
 from helpers.word_vectors import SHIPPED, save_word_vectors
 
@@ -132,38 +133,14 @@ def brown_texts() -> list[list[str]]:
     DownloadError
         It is neither on this computer nor to be had.
     """
-    import nltk
     from tqdm.auto import tqdm
 
-    folder = cache_dir() / "nltk_data"
-    if str(folder) not in nltk.data.path:
-        nltk.data.path.append(str(folder))
-    if not _has_brown():
-        if offline():
-            raise DownloadError("The Brown corpus is not on this computer, and COURSE_OFFLINE=1 forbids the network.")
-        nltk.download("brown", download_dir=str(folder), quiet=True)
-    if not _has_brown():
-        raise DownloadError(
-            "NLTK could not download the Brown corpus. Try again with a network, or put NLTK's brown.zip into "
-            f"{folder / 'corpora'}."
-        )
+    find_corpus("brown")
     from nltk.corpus import brown
 
     names = brown.fileids(categories=list(CATEGORIES))
     bar = tqdm(names, desc="Reading the Brown corpus", unit=" texts", leave=False)
     return [[word for token in brown.words(name) for word in split_words(token)] for name in bar]
-
-
-def _has_brown() -> bool:
-    import nltk
-
-    for name in ("corpora/brown", "corpora/brown.zip"):
-        try:
-            nltk.data.find(name)
-        except LookupError:
-            continue
-        return True
-    return False
 
 
 def digest(path: Path) -> str:
