@@ -8,6 +8,7 @@ import sys
 
 # Modules are imported when their command is used: `lab` must not wait for what `build` needs.
 COMMANDS = {
+    "bench": "helpers.course.bench",
     "build": "helpers.course.build",
     "lab": "helpers.course.lab",
     "prefetch": "helpers.course.prefetch",
