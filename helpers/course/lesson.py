@@ -59,6 +59,12 @@ class Lesson:
     def name(self) -> str:
         return self.path.stem
 
+    @property
+    def title(self) -> str:
+        """The first heading, such as `2. Queries, keys, values`."""
+        headings = (re.search(r"^# (.+)$", cell.source, re.MULTILINE) for cell in self.cells if cell.kind == "markdown")
+        return next((found[1] for found in headings if found), self.name)
+
     @classmethod
     def read(cls, path: Path, text: str | None = None) -> Lesson:
         """Read a percent file.

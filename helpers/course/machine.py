@@ -60,16 +60,22 @@ def compiler() -> str:
 
 def no_compiler() -> str:
     """A line when nothing here compiles C++."""
-    if compiler():
+    if compiler() or compiled_already():
         return ""
     tried = os.environ.get("CXX") or ", ".join(COMPILERS)
     return f"A C++ compiler is missing (tried {tried}); fastText needs one. " + remedy("g++", "gcc-c++", "")
 
 
+def compiled_already() -> bool:
+    """Whether a folder that pip looks into has a wheel of fastText, as `make wheelhouse` makes one."""
+    folders = os.environ.get("PIP_FIND_LINKS", "").split()
+    return any(list(Path(folder).glob("fasttext-*.whl")) for folder in folders)
+
+
 def no_headers() -> str:
     """A line when this Python's C headers are not here."""
     header = Path(sysconfig.get_path("include"), "Python.h")
-    if header.is_file():
+    if header.is_file() or compiled_already():
         return ""
     line = f"{header} is missing; fastText needs it to compile. "
     return line + remedy(versioned("dev"), "python3-devel", "python")

@@ -66,6 +66,11 @@ class Project:
     def branch(self) -> str:
         return str(self._settings["branch"])
 
+    @property
+    def hub(self) -> str:
+        """The address of the JupyterHub that hand-out links lead to."""
+        return str(self._settings.get("hub", "https://hub.example.org")).rstrip("/")
+
     def relative(self, path: Path) -> Path:
         """`path` as seen from the root, for messages."""
         return path.relative_to(self.root)
