@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from helpers.cache import DownloadError, cache_dir, is_about_disk, make_once, offline
 from helpers.url_download import url_download
-from helpers.web_attempts import PAUSES, TIMEOUT, AttemptError, attempt, in_a_line
+from helpers.web_attempts import PAUSES, AttemptError, attempt, in_a_line
 
 # What a model needs, from the top of its repository. Of weights, safetensors only: a pickle can run code.
 _SMALL_FILES = ["*.json", "*.txt", "*.model"]
@@ -88,7 +88,7 @@ def ask_hub(repository: str) -> None:
     for pause in (0, *PAUSES):
         time.sleep(pause)
         try:
-            with attempt(), requests.get(address, timeout=TIMEOUT, stream=True) as answer:
+            with attempt(address) as timeout, requests.get(address, timeout=timeout, stream=True) as answer:
                 if answer.status_code == 429 or answer.status_code >= 500:
                     answer.raise_for_status()
             return

@@ -9,6 +9,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+# Seconds that pip waits for each first byte, where its user has not said otherwise.
+_PATIENCE = {} if "PIP_DEFAULT_TIMEOUT" in os.environ else {"PIP_TIMEOUT": "10"}
+
 
 def pip_download(requirement: str, sha256: str, folder: Path, *, binary: bool, size: int | None) -> tuple[int, str]:
     """Run `pip download` for one file, and return pip's exit status and what it said.
@@ -38,7 +41,7 @@ def pip_download(requirement: str, sha256: str, folder: Path, *, binary: bool, s
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
-            env={**os.environ, "TMPDIR": str(scratch)},
+            env={**_PATIENCE, **os.environ, "TMPDIR": str(scratch)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from helpers.file_hashes import file_sha256
-from helpers.web_attempts import PAUSES, TIMEOUT, AttemptError, attempt
+from helpers.web_attempts import PAUSES, AttemptError, attempt
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -57,8 +57,8 @@ def _attempt(title: str, address: str, sha256: str, file: Path) -> None:
     import pooch
     from tqdm.auto import tqdm
 
-    with attempt(), tqdm(desc=title, unit="B", unit_scale=True, delay=2, leave=False) as bar:
-        download = pooch.HTTPDownloader(progressbar=_Progress(bar), chunk_size=1 << 16, timeout=TIMEOUT)
+    with attempt(address) as timeout, tqdm(desc=title, unit="B", unit_scale=True, delay=2, leave=False) as bar:
+        download = pooch.HTTPDownloader(progressbar=_Progress(bar), chunk_size=1 << 16, timeout=timeout)
         download(address, str(file), None)
     if (found := file_sha256(file)) != sha256:
         with file.open("rb") as content:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import http
+import socket
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
 
 from helpers.cache import DownloadError
 
-# Seconds to connect, and then to each next byte: together at most ten until the first one.
+# Seconds to look a name up and connect, and then to each next byte: together at most ten until the first one.
 TIMEOUT = (4, 6)
 # A busy server, or one that breaks off, is asked again after these many seconds; nobody else is.
 PAUSES = (1, 2)
@@ -39,13 +43,23 @@ class AttemptError(Exception):
 
 
 @contextmanager
-def attempt() -> Iterator[None]:
-    """Say in a few words what requests says in many."""
+def attempt(address: str) -> Iterator[tuple[float, float]]:
+    """Give the time limits for a request to `address`, and say in a few words what requests says in many.
+
+    Raises
+    ------
+    AttemptError
+        In place of what requests raises.
+    """
     import requests
     from requests import exceptions as failures
 
+    start = time.monotonic()
+    proxies = requests.utils.get_environ_proxies(address)
+    if not requests.utils.select_proxy(address, proxies):  # a proxy looks names up itself
+        _look_up(urlsplit(address).hostname or "", TIMEOUT[0])
     try:
-        yield
+        yield max(0.5, TIMEOUT[0] - (time.monotonic() - start)), TIMEOUT[1]
     except failures.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         meaning = http.HTTPStatus(status).phrase if status in set(http.HTTPStatus) else "no meaning"
@@ -68,6 +82,20 @@ def attempt() -> Iterator[None]:
         raise AttemptError("could not be found or reached", reached=False) from error
     except requests.RequestException as error:
         raise AttemptError(f"gave an answer that is not understood ({type(error).__name__})") from error
+
+
+def _look_up(host: str, seconds: float) -> None:
+    """Look a name up, for so long at most: without a thread, a network that swallows the question takes a minute."""
+    found = threading.Event()
+
+    def ask() -> None:
+        with suppress(OSError):
+            socket.getaddrinfo(host, None)
+        found.set()
+
+    threading.Thread(target=ask, daemon=True).start()
+    if not found.wait(seconds):
+        raise AttemptError("could not be looked up: the network does not answer", reached=False)
 
 
 def in_a_line(error: Exception) -> str:

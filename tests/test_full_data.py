@@ -32,7 +32,8 @@ ROWS = b'"5","Great ""place""!\\n\\nTwo lines."\n"1","So, so bad"\n"3","Meh"\n'
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
     """The second place. The hub refuses connections."""
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "*")
     monkeypatch.delenv("COURSE_OFFLINE", raising=False)
     monkeypatch.delenv("COURSE_DATA", raising=False)
     taken, address = refusing_address()
@@ -111,7 +112,7 @@ def test_a_silent_hub_is_left_for_the_second_place(server: FaultServer, monkeypa
     source = served(server, YELP, "yelp.csv", ROWS)
     server.plan(f"/api/datasets/{YELP.hub_name}", "stall")
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.address)
-    monkeypatch.setattr("helpers.hub.TIMEOUT", (0.2, 0.3))
+    monkeypatch.setattr(web_attempts, "TIMEOUT", (0.2, 0.3))
     assert len(load_full(source)["test"]) == 3
     assert server.requests == [f"/api/datasets/{YELP.hub_name}", "/yelp.csv"]
 

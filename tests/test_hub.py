@@ -15,7 +15,7 @@ import pytest
 from fault_server import FaultServer, refusing_address, running
 from hub_server import HubServer
 
-from helpers import hub
+from helpers import hub, web_attempts
 from helpers.cache import DownloadError, cache_dir
 from helpers.full_data import AG_NEWS, YELP, FullData, load_full
 from helpers.hub import fetch_model
@@ -83,7 +83,7 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
 LOAD = """
 import json, sys, torch
 from helpers.data import load_reviews, load_topics
-from helpers.pretrained import load_encoder, load_tokenizer
+from helpers.pretrained import load_classifier, load_encoder, load_tokenizer
 
 uncased, cased = load_tokenizer("bert-base-uncased"), load_tokenizer("google-bert/bert-base-cased")
 encoder = load_encoder("google-bert/bert-base-uncased")
@@ -95,6 +95,7 @@ found = {
     "training": encoder.training,
     "again": load_encoder("bert-base-uncased") is encoder and load_tokenizer("bert-base-uncased") is uncased,
     "output": output[0].tolist(),
+    "labels": load_classifier(3, "bert-base-uncased").num_labels,
 }
 for load in (load_reviews, load_topics):
     texts = load("full", tokenizer=cased)
@@ -115,7 +116,7 @@ class Loaded(NamedTuple):
 def loaded(repositories: Path, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     cache = tmp_path_factory.mktemp("cache")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "COURSE_"))}
-    environment |= {"COURSE_CACHE": str(cache), "HF_HOME": str(cache / "home"), "NO_PROXY": "127.0.0.1"}
+    environment |= {"COURSE_CACHE": str(cache), "HF_HOME": str(cache / "home"), "NO_PROXY": "*", "no_proxy": "*"}
     server = HubServer(repositories)
     environment["HF_ENDPOINT"] = server.address
     with running(server):
@@ -134,6 +135,7 @@ def test_models_come_from_the_hub(loaded: Loaded, repositories: Path) -> None:
     assert (found["uncased"], found["cased"]) == (["english"], ["English"])
     assert found["again"]
     assert found["training"] is False
+    assert found["labels"] == 3
     expected = BertModel.from_pretrained(repositories / "models" / UNCASED).eval()
     with torch.no_grad():
         ids = torch.tensor([[WORDS.index(word) for word in ["[CLS]", "the", "film", "was", "good", ".", "[SEP]"]]])
@@ -173,7 +175,8 @@ def test_no_pickle_and_nothing_needless_is_asked_for(loaded: Loaded) -> None:
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "*")
     monkeypatch.delenv("COURSE_OFFLINE", raising=False)
     monkeypatch.setattr(hub, "PAUSES", (0.01, 0.01))
     return tmp_path / "cache"
@@ -297,7 +300,7 @@ def test_the_hub_is_asked_once_more_when_it_is_busy_and_left_when_it_is_silent(
     server = FaultServer(b"")
     server.plan("/api/models/a/b", *faults)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.address)
-    monkeypatch.setattr(hub, "TIMEOUT", (0.2, 0.3))
+    monkeypatch.setattr(web_attempts, "TIMEOUT", (0.2, 0.3))
     with running(server):
         if said is None:
             hub.ask_hub("models/a/b")

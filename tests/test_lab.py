@@ -154,7 +154,7 @@ def test_prefetch_says_what_is_missing_and_goes_on(
     monkeypatch.setattr(prefetch, "SAMPLE", sample)
     assert prefetch.run(argparse.Namespace()) == 1
     assert fetched == ["encoder"]
-    assert capsys.readouterr().err == "the reviews is missing: no network\n"
+    assert capsys.readouterr().err == "Missing: the reviews. no network\n"
 
 
 def working_tree(folder: Path) -> Path:

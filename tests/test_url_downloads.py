@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 from fault_server import FaultServer, refusing_address, running
 
-from helpers import crows_pairs_file, url_download
+from helpers import crows_pairs_file, url_download, web_attempts
 from helpers.cache import DownloadError, cache_dir, make_once
 from helpers.crows_pairs_file import fetch_crows_pairs
 from helpers.downloads import fetch_file
@@ -28,7 +29,8 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1,example.org,nowhere.invalid")
     monkeypatch.delenv("COURSE_OFFLINE", raising=False)
     monkeypatch.setattr(url_download, "PAUSES", (0.01, 0.01))
     server = FaultServer(CONTENT)
@@ -150,14 +152,25 @@ def test_an_error_names_what_each_address_said(server: FaultServer) -> None:
 
 
 def test_the_first_byte_is_waited_for_ten_seconds_at_most() -> None:
-    assert sum(url_download.TIMEOUT) <= 10
+    assert sum(web_attempts.TIMEOUT) <= 10
+
+
+def test_a_network_that_looks_no_name_up_is_not_waited_for(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_attempts, "TIMEOUT", (0.1, 0.3))
+    swallowed = threading.Event()
+    monkeypatch.setattr(web_attempts.socket, "getaddrinfo", lambda *_: swallowed.wait(60))
+    with pytest.raises(DownloadError, match=r"example\.org could not be looked up.*seems to be offline"):
+        fetch("https://example.org/file")
+    swallowed.set()
 
 
 @pytest.mark.parametrize("fault", ["stall", "stall halfway"])
 def test_a_server_that_goes_silent_is_left_for_the_next(
     server: FaultServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(url_download, "TIMEOUT", (0.2, 0.3))
+    monkeypatch.setattr(web_attempts, "TIMEOUT", (0.2, 0.3))
     assert fetch(server.plan("/silent", fault), server.plan("/good", "ok")).read_bytes() == CONTENT
     assert server.requests == ["/silent", "/good"]
 
@@ -168,7 +181,7 @@ def test_a_server_that_goes_silent_is_left_for_the_next(
 def test_a_server_that_goes_silent_is_named(
     server: FaultServer, monkeypatch: pytest.MonkeyPatch, fault: str, said: str
 ) -> None:
-    monkeypatch.setattr(url_download, "TIMEOUT", (0.2, 0.3))
+    monkeypatch.setattr(web_attempts, "TIMEOUT", (0.2, 0.3))
     fails_and_is_mended(server, said, server.plan("/silent", fault))
 
 

@@ -34,6 +34,6 @@ def fetch_sample() -> list[str]:
         try:
             fetch()
         except DownloadError as error:
-            print(f"{name} is missing: {error}", file=sys.stderr)
+            print(f"Missing: {name}. {error}", file=sys.stderr)
             failed.append(name)
     return failed
