@@ -120,6 +120,12 @@ def test_lessons_and_tables_can_be_chosen(
     assert [arguments for arguments, _ in costs][2:] == [["train", "course", "64", "2"], ["train", "padded", "64", "2"]]
     table = capsys.readouterr().out.strip().splitlines()
     assert len({line.count("|") for line in table}) == 1
+
+    costs.clear()
+    assert run("--only", "asking", "--threads", "1") == 0
+    assert [arguments for arguments, _ in costs] == [["ask", "once", "10"], ["ask", "each", "10"]]
+    table = capsys.readouterr().out.strip().splitlines()
+    assert len({line.count("|") for line in table}) == 1
     assert run("99") == 1
 
 

@@ -1,4 +1,4 @@
-"""Measure the course: what each lesson takes, and what lesson 7's way of training gains, as tables in Markdown."""
+"""Measure the course: what each lesson takes, and what its ways to train and to ask gain, as tables in Markdown."""
 
 from __future__ import annotations
 
@@ -24,13 +24,17 @@ PEAK_GIB = 1.5
 ON_ALL = [("the course's loop", "course"), ("the same, blocks from torch.nn.TransformerEncoder", "torch")]
 ON_SOME = [("the course's loop", "course"), ("every text padded to 512 tokens", "padded")]
 EPOCHS = "2"
+# Lesson 9's model, asked in two ways.
+ASKED = [("the model loaded once a session", "once"), ("the model loaded at every call", "each")]
+QUESTIONS = 10
+TABLES = ["lessons", "training", "asking"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons to measure, such as 02 (default: all)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="torch's threads (default: 1 2)")
     parser.add_argument(
-        "--only", choices=["lessons", "training"], nargs="+", default=["lessons", "training"], help="which tables"
+        "--only", choices=TABLES, nargs="+", default=TABLES, metavar="TABLE", help=f"some of: {', '.join(TABLES)}"
     )
     parser.add_argument(
         "--cached",
@@ -58,6 +62,10 @@ def run(args: argparse.Namespace) -> int:
         rows = [(*way, 0) for way in ON_ALL] + [(*way, args.texts) for way in ON_SOME]
         for title, way, texts in progress(rows, "training"):
             print(training_row(title, way, texts, max(args.threads), trouble), flush=True)
+    if "asking" in args.only:
+        print("\n" + heading(ASKING_COLUMNS), flush=True)
+        for title, way in progress(ASKED, "asking"):
+            print(asking_row(title, way, max(args.threads), trouble), flush=True)
     for line in trouble:
         print(line, file=sys.stderr)
     return 1 if trouble else 0
@@ -156,6 +164,20 @@ def training_row(title: str, way: str, texts: int, threads: int, trouble: list[s
         f"{found['parameters']:,}",
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+ASKING_COLUMNS = ["asking lesson 9's model", "threads", "questions", "seconds", "of a CPU, with imports", "peak GiB"]
+
+
+def asking_row(title: str, way: str, threads: int, trouble: list[str]) -> str:
+    """Measure one way to ask."""
+    try:
+        cost = measure(["ask", way, str(QUESTIONS)], {"OMP_NUM_THREADS": str(threads), "TQDM_DISABLE": "1"})
+    except FailedError as error:
+        trouble.append(f"{title} failed: {error}")
+        return f"| {title} | failed |"
+    cells = [title, str(cost.found["threads"]), str(QUESTIONS), f"{cost.seconds:.1f}", f"{cost.cpu_seconds:.0f}"]
+    return "| " + " | ".join([*cells, f"{cost.peak_bytes / 2**30:.2f}"]) + " |"
 
 
 def plural(count: int, noun: str) -> str:

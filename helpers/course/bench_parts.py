@@ -1,4 +1,4 @@
-"""What the benchmark measures, each in a process of its own: a lesson, or a way to train lesson 7's model."""
+"""What the benchmark measures, each in a process of its own: a lesson, a way to train, a way to ask a model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PADDED_TO = 512  # the most that BERT reads, and what tutorials pad to
 
 def main(kind: str, *arguments: str) -> None:
     """Do one part, and print what it found as JSON."""
-    parts = {"lesson": lesson, "train": training}
+    parts = {"lesson": lesson, "train": training, "ask": asking}
     print(json.dumps(parts[kind](*arguments)))
 
 
@@ -117,6 +117,37 @@ def training(way: str, texts: str, epochs: str) -> dict[str, Any]:
         "parameters": parameters,
         "threads": threads,
     }
+
+
+def asking(way: str, questions: str) -> dict[str, Any]:
+    """Ask lesson 9's masked language model; seconds are those of all answers, loading included.
+
+    Parameters
+    ----------
+    way
+        ``"once"``: as the lesson does it, the model loaded for the first question. ``"each"``: loaded for every one.
+    questions
+        How many.
+    """
+    import torch
+    from transformers import AutoTokenizer, BertForMaskedLM  # noqa: F401  what takes seconds to import is not timed
+
+    from helpers import layers, pretrained
+
+    jobs = ["doctor", "nurse", "engineer", "teacher", "judge", "clerk", "pilot", "farmer", "writer", "boss"]
+    if int(questions) < 1:
+        raise ValueError(f"questions is {questions}: ask at least one.")
+    answers = []
+    begin = time.perf_counter()
+    for number in range(int(questions)):
+        if way == "each":
+            pretrained._embedded_masked_model.cache_clear()
+            pretrained._tokenizer.cache_clear()
+        model, tokenizer = pretrained.load_masked_language_model(), pretrained.load_tokenizer()
+        text = f"The {jobs[number % len(jobs)]} said that she/he was tired."
+        answers.append(layers.option_probabilities(text, model, tokenizer))
+    seconds = time.perf_counter() - begin
+    return {"seconds": seconds, "answers": answers, "threads": torch.get_num_threads()}
 
 
 def _padded(batch: Any, pad_id: int) -> Any:
