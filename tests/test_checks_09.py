@@ -1,0 +1,259 @@
+"""Exercise 9's check: right answers in any style pass, each misconception gets its own sentence."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from typing import Any
+
+import pytest
+import torch
+from answers.right_9 import RIGHT, as_in_the_lesson, with_tensors
+from checks_support import failure
+
+from helpers import checks
+from helpers.checks.draw import Draw
+from helpers.checks.exercise_9 import EXERCISE
+from helpers.checks.masked_case import ENDINGS, STEMS, VOCABULARY, Case
+from helpers.checks.mistakes_9 import MISCONCEPTIONS, asked, one_by_one, options_by_hand
+from helpers.checks.subject import Subject
+from helpers.masked_options import BLANK, in_eval_mode, parse_options, pieces_of
+
+SEEDS = (1, 333)
+
+
+def case_of(seed: int, pieces: tuple[int, ...]) -> Case:
+    return Case(Subject(as_in_the_lesson), Draw(seed, "a case of a test"), pieces)
+
+
+# Right answers
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("answer", [*RIGHT, options_by_hand], ids=lambda answer: answer.__name__)
+def test_right_answers_in_any_style_pass(answer: Any, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    checks.option_probabilities(answer, seed=seed, record=False)
+    assert capsys.readouterr().out.startswith("✓ Exercise 9: how probable each option is.")
+
+
+def test_the_right_numbers_are_the_chain_rules_with_every_other_word_as_likely_as_it_is() -> None:
+    """Over all words of two pieces that can be written, the probabilities add up to 1."""
+    case = case_of(5, (2, 1))
+    template, options = parse_options(case.text)
+    masked = case.tokenizer(template.replace(BLANK, "[MASK] [MASK]"), return_tensors="pt")["input_ids"]
+    first, second = (masked[0] == case.tokenizer.mask_token_id).nonzero().flatten().tolist()
+    copies = masked.repeat(len(VOCABULARY), 1)
+    copies[:, first] = torch.arange(len(VOCABULARY))
+    with torch.no_grad():
+        start = case.model(masked).logits[0, first].softmax(-1)  # (vocab,)
+        then = case.model(copies).logits[:, second].softmax(-1)  # (vocab, vocab)
+    whole = start[:, None] * then
+    assert float(whole.sum()) == pytest.approx(1, abs=1e-5)
+    longest = options[0]
+    pieces = case.tokenizer.convert_tokens_to_ids(case.pieces[longest])
+    assert case.probabilities[longest] == pytest.approx(float(whole[pieces[0], pieces[1]]), rel=1e-5)
+
+
+def test_sizes_and_places_are_fresh_in_each_check() -> None:
+    texts = [case_of(seed, (1, 2, 3)).text for seed in range(30)]
+    assert len(set(texts)) == 30
+    assert len({text.split("/")[0].count(" ") for text in texts}) >= 4  # where the options stand
+    spelt = {option for seed in range(30) for option in case_of(seed, (3,)).pieces}
+    assert len(spelt) > 10
+
+
+def test_options_are_spelt_by_the_tokenizer_as_the_case_says() -> None:
+    case = case_of(3, (1, 2, 3))
+    for option, pieces in case.pieces.items():
+        assert case.tokenizer.convert_ids_to_tokens(pieces_of(option, case.tokenizer)) == pieces
+    for stem, ending in itertools.product(STEMS, ENDINGS):
+        assert case.tokenizer.tokenize(stem + ending[2:]) == [stem, ending]
+
+
+def test_the_check_answers_in_a_fifth_of_a_second() -> None:
+    checks.option_probabilities(as_in_the_lesson, seed=0, record=False)  # a lesson has imported transformers already
+    seconds = []
+    for seed in range(5):
+        started = time.process_time()
+        checks.option_probabilities(as_in_the_lesson, seed=seed, record=False)
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 0.2
+
+
+def test_tensors_are_right_and_remarked_on(capsys: pytest.CaptureFixture[str]) -> None:
+    checks.option_probabilities(with_tensors, seed=1, record=False)
+    assert "`.item()` makes plain numbers" in capsys.readouterr().out
+    checks.option_probabilities(as_in_the_lesson, seed=1, record=False)
+    assert "One thing" not in capsys.readouterr().out
+
+
+# Misconceptions
+
+
+def test_there_are_enough_misconceptions_each_with_its_own_words() -> None:
+    assert len(MISCONCEPTIONS) >= 8
+    assert len({m.name for m in MISCONCEPTIONS}) == len({m.sentence for m in MISCONCEPTIONS}) == len(MISCONCEPTIONS)
+    assert len(EXERCISE.hints) == 2
+
+
+@pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda m: m.name)
+def test_each_misconception_is_told_its_own_sentence(misconception: Any) -> None:
+    failed = failure(checks.option_probabilities, misconception.answer)
+    assert failed.misconception == misconception.name
+    assert misconception.sentence in str(failed)
+    assert not any(other.sentence in str(failed) for other in MISCONCEPTIONS if other is not misconception)
+
+
+def never_filled_in(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    """The lesson's skeleton with its last blank missing."""
+    template, options = parse_options(text)
+    probabilities = {}
+    with in_eval_mode(model), torch.no_grad():
+        for option in options:
+            pieces = pieces_of(option, tokenizer)
+            masks = " ".join([tokenizer.mask_token] * len(pieces))
+            token_ids = tokenizer(template.replace(BLANK, masks), return_tensors="pt")["input_ids"]
+            places = (token_ids[0] == tokenizer.mask_token_id).nonzero().flatten()
+            probability = 1.0
+            for place, piece in zip(places, pieces, strict=True):
+                probability *= model(token_ids).logits[0, place].softmax(-1)[piece].item()
+            probabilities[option] = probability
+    return probabilities
+
+
+def softmax_of_the_options(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    found = {option: torch.tensor(value).log() for option, value in options_by_hand(text, model, tokenizer).items()}
+    values = torch.stack(list(found.values())).softmax(0)
+    return dict(zip(found, values.tolist(), strict=True))
+
+
+def found_by_counting_words(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    """The place in the text's words is taken for the place in the token ids."""
+    template, options = parse_options(text)
+    place = next(i for i, word in enumerate(template.split()) if BLANK in word)
+    found = {}
+    with in_eval_mode(model), torch.no_grad():
+        for option in options:
+            pieces = pieces_of(option, tokenizer)
+            masks = " ".join(["[MASK]"] * len(pieces))
+            token_ids = tokenizer(template.replace(BLANK, masks), return_tensors="pt")["input_ids"]
+            probability = 1.0
+            for k, piece in enumerate(pieces):
+                probability *= model(token_ids).logits[0, place + k].softmax(-1)[piece].item()
+                token_ids[0, place + k + 1] = piece
+            found[option] = probability
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (never_filled_in, "filled in too late"),
+        (softmax_of_the_options, "shared out among the options"),
+        (found_by_counting_words, "one place off"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_an_answer_written_otherwise_is_recognised_by_what_it_does(answer: Any, name: str) -> None:
+    for seed in SEEDS:
+        assert failure(checks.option_probabilities, answer, seed).misconception == name
+
+
+# Other wrong answers
+
+
+def forgetful(text: str, model: Any, tokenizer: Any) -> None:
+    options_by_hand(text, model, tokenizer)
+
+
+def a_list(text: str, model: Any, tokenizer: Any) -> list[float]:
+    return list(options_by_hand(text, model, tokenizer).values())
+
+
+def by_piece(text: str, model: Any, tokenizer: Any) -> dict[int, float]:
+    return dict(enumerate(options_by_hand(text, model, tokenizer).values()))
+
+
+def whole_vectors(text: str, model: Any, tokenizer: Any) -> dict[str, Any]:
+    return {option: torch.zeros(3) for option in options_by_hand(text, model, tokenizer)}
+
+
+def words_for_numbers(text: str, model: Any, tokenizer: Any) -> dict[str, str]:
+    return dict.fromkeys(options_by_hand(text, model, tokenizer), "rather likely")
+
+
+def trains_the_model(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    found = options_by_hand(text, model, tokenizer)
+    if model.training:
+        with torch.no_grad():
+            model.cls.predictions.bias.add_(0.1)
+    return found
+
+
+def remembers(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    """The second question meets what the first one left behind."""
+    found = options_by_hand(text, model, tokenizer)
+    with torch.no_grad():
+        model.bert.embeddings.word_embeddings.weight[tokenizer.mask_token_id] += 1
+    return found
+
+
+def answers_anything(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    try:
+        return options_by_hand(text, model, tokenizer)
+    except ValueError:
+        return {}
+
+
+def half_as_much(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    return asked(text, model, tokenizer, lambda *args: 0.5 * float(torch.tensor(one_by_one(*args)).prod()))
+
+
+def long_ones_wrong(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    found = options_by_hand(text, model, tokenizer)
+    return {option: value * (1 + (len(pieces_of(option, tokenizer)) > 2)) for option, value in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (forgetful, "returns None where a dict from option to probability is wanted"),
+        (a_list, "returns a Python list"),
+        (by_piece, r"the keys should be '\w+', '\w+'; yours are 0, 1"),
+        (whole_vectors, r"gives a tensor of shape \(3,\)"),
+        (words_for_numbers, "'rather likely' for '.+': a number is wanted"),
+        (trains_the_model, "a question should leave no trace"),
+        (remembers, "asked again|leave no trace"),
+        (answers_anything, "should raise a ValueError, as `parse_options` does; here comes dict"),
+        (half_as_much, r"Every number is 0\.5 times what it should be"),
+        (long_ones_wrong, r"Wrong for “\w+” \(\w\w, ##\w\w, ##\w\w\)"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_wrong_answer_is_told_what_differs(answer: Any, words: str) -> None:
+    for seed in SEEDS:
+        failed = failure(checks.option_probabilities, answer, seed)
+        assert re.search(words, str(failed)), str(failed)
+        assert failed.misconception is None
+
+
+def test_open_blanks_are_counted_and_named() -> None:
+    def skeleton(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+        _, options = parse_options(text)
+        masks = ...
+        probability = ...
+        return dict.fromkeys(options, probability or masks)
+
+    assert "2 blanks are still open" in str(failure(checks.option_probabilities, skeleton))
+
+
+def test_a_second_failure_offers_the_first_hint_and_a_third_the_second() -> None:
+    told = []
+    for _ in range(3):
+        with pytest.raises(checks.CheckFailed) as raised:
+            checks.option_probabilities(MISCONCEPTIONS[0].answer)
+        told.append(str(raised.value))
+    assert "Hint" not in told[0]
+    assert EXERCISE.hints[0] in told[1]
+    assert EXERCISE.hints[1] in told[2]
