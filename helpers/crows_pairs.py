@@ -14,10 +14,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from helpers.bias_pairs import Pair
+from helpers.bias_pairs import Pair, load_crows_pairs, load_pairs
 
 if TYPE_CHECKING:
     import torch
+
+__all__ = [
+    "PUBLISHED",
+    "Pair",
+    "Share",
+    "crows_pairs_score",
+    "load_crows_pairs",
+    "load_pairs",
+    "shared_places",
+    "stereotype_shares",
+]
 
 _TOKENS_A_BATCH = 2048
 _HEADS = ("cls", "lm_head", "predictions")  # as BERT, RoBERTa and ALBERT call what comes after the encoder
