@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _TOKENS_A_BATCH = 2048
-_HEADS = ("cls", "lm_head", "predictions")  # as BERT, RoBERTa and ALBERT call what comes after the encoder
+_STATES_A_BATCH = 256  # hidden states that are turned into scores of the whole vocabulary at once
 
 # Percentages from the paper's table 2, by CrowS-Pairs' names of the categories; "all" is over the 1,508 pairs.
 PUBLISHED: dict[str, dict[str, float]] = {
@@ -76,8 +76,8 @@ def crows_pairs_score(
     """Score both sentences of each pair: the sum of log P(token | all other tokens) over the tokens that they share.
 
     Each shared token is masked in a copy of its sentence. Copies of one length make a batch, so nothing is padded,
-    and the vocabulary's 30,000 scores are computed at the masked places only. The numbers are those of the paper's
-    method, which sends one copy at a time.
+    and what lies behind the last layer's keys and values is computed at the masked places only. The numbers are those
+    of the paper's method, which sends one copy at a time.
 
     Parameters
     ----------
@@ -105,23 +105,42 @@ def crows_pairs_score(
     from tqdm.auto import tqdm
 
     from helpers.masked_options import in_eval_mode
+    from helpers.masked_states import head_of, states_at
 
     wanted = _copies_to_ask(pairs, model, tokenizer)
-    scores = torch.zeros(len(pairs), 2, dtype=torch.float64)
-    with in_eval_mode(model), torch.inference_mode(), tqdm(total=len(wanted), disable=not progress, unit="masks") as bar:
-        for batch in _batches(sorted(wanted, key=lambda copy: len(copy[0]))):
+    copies = sorted(wanted, key=lambda copy: len(copy[0]))
+    states = []
+    with (
+        in_eval_mode(model),
+        torch.inference_mode(),
+        tqdm(total=len(copies), disable=not progress, unit="masks") as bar,
+    ):
+        for batch in _batches(copies):
             token_ids = torch.tensor([ids for ids, _ in batch], device=model.device)  # (b, t)
             places = torch.tensor([place for _, place in batch], device=model.device)
-            rows = torch.arange(len(batch), device=model.device)
-            hidden = token_ids[rows, places]
-            token_ids[rows, places] = tokenizer.mask_token_id
-            logits = _logits_at(model, token_ids, rows, places).float()  # (b, vocab)
-            found = (logits[rows, hidden] - logits.logsumexp(-1)).double().cpu()
-            for copy, value in zip(batch, found, strict=True):
-                for place in wanted[copy]:
-                    scores[place] += value
+            token_ids.scatter_(1, places[:, None], tokenizer.mask_token_id)
+            states.append(states_at(model, token_ids, places))
             bar.update(len(batch))
+        hidden = torch.tensor([ids[place] for ids, place in copies], dtype=torch.long, device=model.device)
+        found = _log_probabilities(head_of(model), states, hidden)
+    scores = torch.zeros(len(pairs), 2, dtype=torch.float64)
+    for copy, value in zip(copies, found, strict=True):
+        for place in wanted[copy]:
+            scores[place] += value
     return scores
+
+
+def _log_probabilities(head: Any, states: list[torch.Tensor], hidden: torch.Tensor) -> list[float]:
+    """log P of each hidden token, (n,), given batches of states (b, k) that make up (n, k)."""
+    import torch
+
+    found: list[float] = []
+    if not states:
+        return found
+    for some, tokens in zip(torch.cat(states).split(_STATES_A_BATCH), hidden.split(_STATES_A_BATCH), strict=True):
+        logits = head(some).float()  # (b, vocab)
+        found += (logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(-1)).tolist()
+    return found
 
 
 def _copies_to_ask(
@@ -150,14 +169,6 @@ def _batches(copies: list[tuple[tuple[int, ...], int]]) -> list[list[tuple[tuple
             batches.append([])
         batches[-1].append(copy)
     return batches
-
-
-def _logits_at(model: Any, token_ids: torch.Tensor, rows: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Logits (b, vocab) at one place of each row."""
-    head = next((getattr(model, name) for name in _HEADS if hasattr(model, name)), None)
-    if head is None:
-        return model(token_ids).logits[rows, places]
-    return head(model.base_model(token_ids).last_hidden_state[rows, places])
 
 
 @dataclass(frozen=True)
