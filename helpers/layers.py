@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from tqdm.auto import tqdm
 
 from helpers import date_batches, dates
+from helpers.masked_options import BLANK, in_eval_mode, parse_options, pieces_of
 
 
 # From lesson 01_from_one_vector_to_alignment
@@ -456,6 +457,30 @@ class Transformer(nn.Module):
         total = x.masked_fill(~mask[:, :, None], 0.0).sum(dim=1)  # (b, k)
         pooled = total / counts  # (b, k)
         return self.classifier(pooled)
+
+
+# From lesson 09_bias_in_language_models
+def option_probabilities(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    """From each option of a text such as "The doctor picked up his/her bag." to P(option | the rest).
+
+    An option of several pieces is scored whole: each piece given the rest and the pieces before it, multiplied.
+    """
+    template, options = parse_options(text)  # "The doctor picked up ___ bag.", ["his", "her"]
+    probabilities = {}
+    with in_eval_mode(model), torch.no_grad():
+        for option in options:
+            pieces = pieces_of(option, tokenizer)  # ids, one for each piece
+            masks = " ".join([tokenizer.mask_token] * len(pieces))
+            token_ids = tokenizer(template.replace(BLANK, masks), return_tensors="pt")["input_ids"]  # (1, t)
+            token_ids = token_ids.to(model.device)
+            places = (token_ids[0] == tokenizer.mask_token_id).nonzero().flatten()  # where the masks stand
+            probability = 1.0
+            for place, piece in zip(places, pieces, strict=True):
+                logits = model(token_ids).logits[0, place]  # (vocab,)
+                probability = probability * torch.softmax(logits, dim=-1)[piece].item()
+                token_ids[0, place] = piece
+            probabilities[option] = probability
+    return probabilities
 
 
 # From lesson 10_beyond_language

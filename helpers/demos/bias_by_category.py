@@ -30,7 +30,7 @@ def table_of_shares(shares: Mapping[str, Share]) -> str:
     head = f"{'':>20} {'pairs':>6} {'percent':>8} {'95% interval':>14}"
     lines = [head + "".join(f" {model:>15}" for model in PUBLISHED)]
     for category, share in shares.items():
-        published = "".join(f" {PUBLISHED[model].get(category, float('nan')):>15.1f}" for model in PUBLISHED)
+        published = "".join(f" {percents.get(category, '-'):>15}" for percents in PUBLISHED.values())
         interval = f"{share.low:.0f} to {share.high:.0f}"
         name = NAMES.get(category, category)
         lines.append(f"{name:>20} {share.pairs:>6,} {share.percent:>8.1f} {interval:>14}{published}")

@@ -40,10 +40,13 @@ class Asked:
         The sentence with `___` in the options' place.
     probabilities
         From option to P(option | the rest of the sentence), in the order of the sentence.
+    pieces
+        From option to what the tokenizer makes of it.
     """
 
     template: str
     probabilities: dict[str, float]
+    pieces: dict[str, list[str]]
 
 
 def ask(text: str, option_probabilities: OptionProbabilities, model: Any, tokenizer: Any) -> Asked:
@@ -71,7 +74,8 @@ def ask(text: str, option_probabilities: OptionProbabilities, model: Any, tokeni
     if len(tokenizer(line)["input_ids"]) > longest - 2:  # some options have more pieces than others
         raise ValueError(f"The text is too long: the model reads {longest} tokens.")
     found = option_probabilities(line, model, tokenizer)
-    return Asked(template, {option: float(found[option]) for option in options})
+    pieces = {option: list(tokenizer.tokenize(option)) for option in options}
+    return Asked(template, {option: float(found[option]) for option in options}, pieces)
 
 
 def draw_options(asked: Asked) -> Figure:
@@ -94,9 +98,15 @@ def draw_options(asked: Asked) -> Figure:
 
 
 def describe_options(asked: Asked) -> str:
-    """The same in words: the first option against each of the others."""
+    """The same in words: the first option against each of the others, and which are scored whole, from pieces."""
     first, *others = asked.probabilities
-    return " ".join(compare(asked.probabilities, first, other) for other in others)
+    said = [compare(asked.probabilities, first, other) for other in others]
+    said += [
+        f"“{option}” is scored whole, from {len(pieces)} pieces: {' '.join(pieces)}."
+        for option, pieces in asked.pieces.items()
+        if len(pieces) > 1
+    ]
+    return " ".join(said)
 
 
 def draw_ratios(asked: Sequence[tuple[str, Asked]], *, title: str) -> Figure:
