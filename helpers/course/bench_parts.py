@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ _PADDED_TO = 512  # the most that BERT reads, and what tutorials pad to
 
 def main(kind: str, *arguments: str) -> None:
     """Do one part, and print what it found as JSON."""
-    parts = {"lesson": lesson, "train": training, "ask": asking}
+    parts: dict[str, Callable[..., dict[str, Any]]] = {"lesson": lesson, "train": training, "ask": asking}
     print(json.dumps(parts[kind](*arguments)))
 
 
