@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def own_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test touches the person's own progress and feedback."""
     monkeypatch.setenv("COURSE_RECORD", str(tmp_path / "record"))
+
+
+@pytest.fixture(autouse=True)
+def own_style() -> Iterator[None]:
+    """A test that draws in the course's style leaves matplotlib's own to the next."""
+    yield
+    if "matplotlib" in sys.modules:
+        sys.modules["matplotlib"].rcdefaults()

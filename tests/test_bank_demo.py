@@ -180,7 +180,7 @@ def draw(result: ValueAttention) -> list[list[str]]:
     panels = [ax.get_tightbbox() for ax in figure.axes]
     assert panels[0].x1 <= panels[1].x0
     assert panels[1].x1 <= panels[2].x0
-    return [[label.get_text() for label in ax.get_yticklabels()] if ax.axison else [] for ax in figure.axes]
+    return [[text.get_text() for text in ax.texts if text.get_ha() == "right"] for ax in figure.axes]
 
 
 @pytest.mark.parametrize(

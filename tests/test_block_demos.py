@@ -111,7 +111,7 @@ def test_no_line_leaves_the_picture_at_the_top_and_its_scale_never_changes() -> 
 
 def test_depth_demo_redraws_for_both_sliders_and_in_time() -> None:
     demo = depth.depth_demo(STEPS)
-    layers, scale, shown = demo.children
+    layers, scale, shown, _ = demo.children
     seen = {shown.value}
     layers.value = 24
     seen.add(shown.value)

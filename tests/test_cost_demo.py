@@ -82,7 +82,7 @@ def test_large_numbers_are_written_in_words() -> None:
 
 def test_each_slider_changes_the_picture_and_the_sentence() -> None:
     demo = cost.cost_demo()
-    *sliders, said, shown = demo.children
+    *sliders, said, shown, _ = demo.children
     for slider in sliders:
         before = said.value, shown.value
         slider.value = slider.options[-2][1] if isinstance(slider.options[-2], tuple) else slider.options[-2]

@@ -158,7 +158,7 @@ def test_a_step_that_is_none_is_refused(step: int) -> None:
 
 
 def parts_of(player: object) -> tuple:
-    menu, box, controls, shown = player.children
+    menu, box, controls, shown, _ = player.children
     return menu, box, *controls.children, shown
 
 
@@ -236,7 +236,7 @@ def test_the_weighted_average_is_drawn_where_it_lies() -> None:
 
 def test_moving_a_score_moves_the_average() -> None:
     demo = three_numbers.three_numbers_demo(["Ada", "Ben", "Cleo"], [2.0, 3.0, 5.0], [0.0, 0.0, 0.0])
-    *sliders, shown = demo.children
+    *sliders, shown, _ = demo.children
     assert [slider.description for slider in sliders] == ["score of Ada", "score of Ben", "score of Cleo"]
     sliders[2].value = 3.0
     sliders[0].value = sliders[1].value = -3.0

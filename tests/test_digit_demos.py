@@ -180,7 +180,7 @@ def test_digits_are_labelled_and_empty_places_stay_empty(images: torch.Tensor) -
 
 def test_widget_shows_the_picture_that_was_picked(model: VisionTransformer, images: torch.Tensor) -> None:
     labels = torch.tensor([7, 0, 7, 7, 0, 3])
-    (first, second, shown) = digit_attention.attention_demo(model, images, labels).children
+    first, second, shown, _ = digit_attention.attention_demo(model, images, labels).children
     (digit, number), (layer, head) = first.children, second.children
     assert digit.options == (0, 3, 7)
     assert (number.max, layer.value, head.value) == (2, 2, 0)
@@ -196,7 +196,7 @@ def test_widget_shows_the_picture_that_was_picked(model: VisionTransformer, imag
 
 
 def test_widget_redraws_in_a_quarter_of_a_second(model: VisionTransformer, images: torch.Tensor) -> None:
-    first, _, _ = digit_attention.attention_demo(model, images, torch.zeros(6)).children
+    first, *_ = digit_attention.attention_demo(model, images, torch.zeros(6)).children
     seconds = []
     for place in range(2, 7):
         started = time.process_time()  # of this process alone: other work on the machine does not count

@@ -129,7 +129,7 @@ def demo(model: LanguageModel):  # type: ignore[no-untyped-def]
 
 
 def test_slider_and_box_change_text_and_picture(model: LanguageModel) -> None:
-    controls, told, written, shown = demo(model).children
+    controls, told, written, shown, _ = demo(model).children
     slider, box = controls.children
     before = written.value, shown.value
     slider.value = 1.8

@@ -324,7 +324,7 @@ def _alt(shown: str) -> str:
 
 
 def test_sliders_move_through_layers_and_heads(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel) -> None:
-    box, status, row, view, shown = heads.head_demo(tokenizer, encoder, SENTENCE).children
+    box, status, row, view, shown, _ = heads.head_demo(tokenizer, encoder, SENTENCE).children
     layer, head, words_only = row.children
     assert (layer.max, head.max) == (6, 12)
     assert "Layer 1, head 1." in _alt(shown.value)
@@ -345,7 +345,7 @@ def test_sliders_move_through_layers_and_heads(tokenizer: PreTrainedTokenizerBas
 def test_a_bad_sentence_leaves_the_last_picture_and_says_why(
     tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel
 ) -> None:
-    box, status, _, _, shown = heads.head_demo(tokenizer, encoder, SENTENCE).children
+    box, status, _, _, shown, _ = heads.head_demo(tokenizer, encoder, SENTENCE).children
     before = shown.value
     box.value = "   "
     assert "nothing to read yet" in status.value
@@ -356,7 +356,7 @@ def test_a_bad_sentence_leaves_the_last_picture_and_says_why(
     assert status.value == ""
     assert shown.value == before
 
-    box, _, status, shown = occlusion.occlusion_demo(tokenizer, encoder, SENTENCE).children
+    box, _, status, shown, _ = occlusion.occlusion_demo(tokenizer, encoder, SENTENCE).children
     before = shown.value
     box.value = "alone"
     assert "type at least two" in status.value
@@ -364,10 +364,10 @@ def test_a_bad_sentence_leaves_the_last_picture_and_says_why(
 
 
 def test_what_people_type_is_no_markup(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel) -> None:
-    box, _, _, _, shown = heads.head_demo(tokenizer, encoder, SENTENCE).children
+    box, _, _, _, shown, _ = heads.head_demo(tokenizer, encoder, SENTENCE).children
     box.value = '<img src=x onerror="alert(1)">'
     assert shown.value.count("<") == 1
-    box, _, status, shown = occlusion.occlusion_demo(tokenizer, encoder, SENTENCE).children
+    box, _, status, shown, _ = occlusion.occlusion_demo(tokenizer, encoder, SENTENCE).children
     box.value = "< >"
     assert shown.value.count("<") == 1
     assert "“&lt;”" in status.value
@@ -376,7 +376,7 @@ def test_what_people_type_is_no_markup(tokenizer: PreTrainedTokenizerBase, encod
 def test_a_masked_word_moves_the_sentence_otherwise_than_a_missing_one(
     tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel
 ) -> None:
-    _, how, status, shown = occlusion.occlusion_demo(tokenizer, encoder, SENTENCE).children
+    _, how, status, shown, _ = occlusion.occlusion_demo(tokenizer, encoder, SENTENCE).children
     left_out = _alt(shown.value)
     how.value = True
     assert _alt(shown.value) != left_out
@@ -386,8 +386,8 @@ def test_a_masked_word_moves_the_sentence_otherwise_than_a_missing_one(
 def test_demos_redraw_fast_enough(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel) -> None:
     """The course promises 0.25 s. Here: processor time, the best of three, and twice that, for a busy machine."""
     plots.use_course_style()
-    _, _, row, view, _ = heads.head_demo(tokenizer, encoder, SENTENCE).children
-    _, how, _, _ = occlusion.occlusion_demo(tokenizer, encoder, SENTENCE).children
+    _, _, row, view, *_ = heads.head_demo(tokenizer, encoder, SENTENCE).children
+    _, how, *_ = occlusion.occlusion_demo(tokenizer, encoder, SENTENCE).children
 
     def best(control: object, values: list[object]) -> float:
         times = []

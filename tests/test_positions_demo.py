@@ -176,7 +176,7 @@ def test_periods_are_those_of_the_encodings_clocks(encoding: torch.Tensor) -> No
 
 def test_position_picker_redraws_when_a_slider_moves(encoding: torch.Tensor) -> None:
     picker = positions.position_picker(encoding)
-    sliders, shown = picker.children
+    sliders, shown, _ = picker.children
     position, steps = sliders.children
     assert (position.description, steps.description) == ("position", "steps on")
     before = shown.value

@@ -123,7 +123,7 @@ def test_fewer_than_two_words_are_refused(text: str, model: Transformer, tokeniz
 
 
 def test_the_widget_rates_what_is_typed(model: Transformer, tokenizer: PreTrainedTokenizerBase) -> None:
-    box, status, shown = predict_rating.rating_demo(model, tokenizer, TEXT).children
+    box, status, shown, _ = predict_rating.rating_demo(model, tokenizer, TEXT).children
     before = shown.value
     found = re.search(r'alt="([^"]*)"', before)
     assert found is not None
@@ -142,7 +142,7 @@ def test_the_demo_redraws_fast_enough(tokenizer: PreTrainedTokenizerBase) -> Non
     """The course promises 0.25 s. Here: processor time, the best of three, and twice that, for a busy machine."""
     plots.use_course_style()
     large = Transformer(128, 8, 3, 64, len(tokenizer), 5)
-    box, _, _ = predict_rating.rating_demo(large, tokenizer, TEXT).children
+    box, *_ = predict_rating.rating_demo(large, tokenizer, TEXT).children
     times = []
     for word in ("dull", "bright", "long"):
         start = time.process_time()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.demos.bank_picture import describe_value_attention, draw_value_attention
+from helpers.demos.bank_picture import describe_value_attention, draw_value_attention, name_panels
 from helpers.word_vectors import UnknownWord, WordVectors
 
 if TYPE_CHECKING:
@@ -133,12 +133,9 @@ def bank_demo(word_vectors: WordVectors) -> VBox:
     """
     import ipywidgets as widgets
 
+    from helpers.demos.demo_box import demo_box
     from helpers.demos.picture import picture
     from helpers.demos.vocabulary import vocabulary_box
-
-    class BankDemo(widgets.VBox):
-        def __repr__(self) -> str:
-            return "[Demo: a query attends to a line of keys. Run the cell to try it.]"
 
     wide = widgets.Layout(width="100%", max_width="44em")
     query, keys = (
@@ -150,8 +147,7 @@ def bank_demo(word_vectors: WordVectors) -> VBox:
     def redraw(_: object = None) -> None:
         result = get_value_attention(word_vectors, query.value, keys.value)
         sentence = describe_value_attention(result)
-        alt = "Three bar charts. The text below says what they show."
-        image = picture(draw_value_attention(result), alt, tight=False)
+        image = picture(draw_value_attention(result), name_panels(result), tight=False)
         shown.value = f'{image}<p style="max-width: 60em; overflow-wrap: anywhere">{html.escape(sentence)}</p>'
 
     def preset_button(name: str, preset: tuple[str, str]) -> widgets.Button:
@@ -169,7 +165,8 @@ def bank_demo(word_vectors: WordVectors) -> VBox:
     keys.observe(redraw, "value")
     redraw()
     buttons = widgets.HBox([preset_button(name, preset) for name, preset in PRESETS.items()])
-    return BankDemo([buttons, query, keys, shown, vocabulary_box(word_vectors)])
+    parts = [buttons, query, keys, shown, vocabulary_box(word_vectors)]
+    return demo_box(parts, "a query attends to a line of keys")
 
 
 def _bare(word: str) -> str:

@@ -61,6 +61,13 @@ def describe_value_attention(result: ValueAttention) -> str:
     return " ".join([*sentences, *result.messages])
 
 
+def name_panels(result: ValueAttention) -> str:
+    """What the three panels are about: the numbers stand in the text beside them, and need not be heard twice."""
+    query = f"“{_short(result.query)}”" if result.query_neighbours else "the query"
+    keys = ", ".join(_short(key) for key in _strongest(result)[0]) if result.weights.any() else "nothing"
+    return f"Three bar charts: words nearest to {query}; its attention to {keys}; words nearest to the value."
+
+
 def _strongest(result: ValueAttention) -> tuple[list[str], np.ndarray]:
     """The different keys, each with the sum of its weights: in the order of the line, or the 20 strongest first."""
     total: dict[str, float] = {}
@@ -83,17 +90,8 @@ def _draw_weights(ax: Axes, keys: list[str], weights: np.ndarray, different: int
     if different > len(keys):
         xlabel += f"\n(the {len(keys)} strongest of {different:,} keys)"
     top = weights.max() if weights.max() < _FAINT else 1.0
-    plots.bars(
-        [_short(key) for key in keys],
-        weights,
-        title="",
-        xlabel=xlabel,
-        ax=ax,
-        colour=plots.VERMILION,
-        xlim=(0, 1.2 * top),
-        value_format=".2f" if top == 1.0 else ".4f",
-    )
-    _arrange(ax, title, rows, top)
+    _draw_bars(ax, keys, weights.tolist(), plots.VERMILION, ".2f" if top == 1.0 else ".4f")
+    _arrange(ax, title, xlabel, rows, top)
 
 
 def _draw_neighbours(
@@ -106,23 +104,26 @@ def _draw_neighbours(
         _say(ax, title, "no vector, so no neighbours")
         return
     again = any(word in typed for word, _ in neighbours)
-    plots.bars(
-        [_short(word) for word, _ in neighbours],
-        [cosine for _, cosine in neighbours],
-        title="",
-        xlabel="cosine similarity" + ("\n(grey: words that were typed)" if again else ""),
-        ax=ax,
-        colour=colour,
-        xlim=(0, 1.2),
-    )
+    _draw_bars(ax, [word for word, _ in neighbours], [cosine for _, cosine in neighbours], colour, ".2f")
     for (word, _), bar in zip(neighbours, ax.patches, strict=True):
         if word in typed:
             bar.set(facecolor=plots.GREY, edgecolor=plots.BLACK)
-    _arrange(ax, title, rows, 1.0)
+    _arrange(ax, title, "cosine similarity" + ("\n(grey: words that were typed)" if again else ""), rows, 1.0)
 
 
-def _arrange(ax: Axes, title: str, rows: int, top: float) -> None:
-    ax.set_ylim(rows - 0.4, -0.6)  # bars as thick as in the other panels, the first one on top
+def _draw_bars(ax: Axes, words: list[str], lengths: list[float], colour: str, number: str) -> None:
+    """A bar for each word. Word and number are plain text: ticks and annotations take three times as long to draw."""
+    ax.barh(range(len(words)), lengths, height=0.7, color=colour)
+    ax.set_yticks([])
+    beside = ax.get_yaxis_transform()
+    for place, (word, length) in enumerate(zip(words, lengths, strict=True)):
+        ax.text(-0.03, place, _short(word), ha="right", va="center", transform=beside, parse_math=False)
+        ax.text(max(length, 0), place, f" {length:{number}}", va="center", fontsize=10)
+
+
+def _arrange(ax: Axes, title: str, xlabel: str, rows: int, top: float) -> None:
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.set(xlabel=xlabel, xlim=(0, 1.2 * top), ylim=(rows - 0.4, -0.6))  # as thick in each panel, the first on top
     ax.set_xticks([0, top / 2, top], [f"{tick:.2g}" for tick in (0, top / 2, top)])
     _set_title(ax, title)
 

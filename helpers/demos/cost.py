@@ -115,6 +115,7 @@ def cost_demo() -> Widget:
     """Three sliders, for the words read, the words written and the width, around `draw_cost`."""
     import ipywidgets as widgets
 
+    from helpers.demos.demo_box import demo_box
     from helpers.demos.picture import picture
 
     def slider(options: Sequence[int], value: int, description: str) -> widgets.SelectionSlider:
@@ -141,7 +142,7 @@ def cost_demo() -> Widget:
     for control in sliders:
         control.observe(redraw, names="value")
     redraw()
-    return widgets.VBox([*sliders, said, shown])
+    return demo_box([*sliders, said, shown], "what reading and writing cost")
 
 
 def seconds_per_word(

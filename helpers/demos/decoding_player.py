@@ -159,11 +159,8 @@ def decoding_player(model: torch.nn.Module, examples: Sequence[str], device: tor
     """
     import ipywidgets as widgets
 
+    from helpers.demos.demo_box import demo_box
     from helpers.demos.picture import picture
-
-    class DecodingPlayer(widgets.VBox):
-        def __repr__(self) -> str:
-            return "[Demo: step through a translation. Run the cell to try it.]"
 
     wide = {"width": "100%", "max_width": "60em"}
     named = {"description_width": "initial"}
@@ -202,7 +199,7 @@ def decoding_player(model: torch.nn.Module, examples: Sequence[str], device: tor
     box.observe(read, "value")
     slider.observe(redraw, "value")
     read()
-    return DecodingPlayer([menu, box, widgets.HBox([play, slider]), shown])
+    return demo_box([menu, box, widgets.HBox([play, slider]), shown], "step through a translation")
 
 
 def _likeliest(decoding: Decoding, step: int) -> tuple[np.ndarray, list[str]]:

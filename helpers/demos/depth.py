@@ -96,6 +96,7 @@ def depth_demo(steps: Mapping[str, Step]) -> Widget:
     """Sliders for the depth and for the size of the starting weights, around `draw_by_layer`."""
     import ipywidgets as widgets
 
+    from helpers.demos.demo_box import demo_box
     from helpers.demos.picture import picture
 
     wide = {"description_width": "initial"}
@@ -114,7 +115,7 @@ def depth_demo(steps: Mapping[str, Step]) -> Widget:
     depth.observe(redraw, names="value")
     scale.observe(redraw, names="value")
     redraw()
-    return widgets.VBox([depth, scale, shown])
+    return demo_box([depth, scale, shown], "gradients in a deep stack")
 
 
 def _sizes(steps: Mapping[str, Step], depth: int, weight_scale: float) -> dict[str, np.ndarray]:

@@ -156,6 +156,7 @@ def attention_demo(model: VisionTransformer, images: torch.Tensor, labels: torch
     """
     import ipywidgets as widgets
 
+    from helpers.demos.demo_box import demo_box
     from helpers.demos.picture import picture
 
     kinds = sorted(set(labels.tolist()))
@@ -184,7 +185,8 @@ def attention_demo(model: VisionTransformer, images: torch.Tensor, labels: torch
     for control in (number, layer, head):
         control.observe(redraw, names="value")
     redraw()
-    return widgets.VBox([widgets.HBox([digit, number]), widgets.HBox([layer, head]), shown])
+    controls = [widgets.HBox([digit, number]), widgets.HBox([layer, head])]
+    return demo_box([*controls, shown], "what a vision Transformer attends to")
 
 
 def _lay_over(ax: Axes, strengths: np.ndarray, colour: str, numbers: list[str], patch: int) -> None:

@@ -115,6 +115,7 @@ def temperature_demo(
     """
     import ipywidgets as widgets
 
+    from helpers.demos.demo_box import demo_box
     from helpers.demos.picture import picture
 
     slider = widgets.FloatSlider(
@@ -137,7 +138,7 @@ def temperature_demo(
     for control in (slider, box):
         control.observe(redraw, names="value")
     redraw()
-    return widgets.VBox([widgets.HBox([slider, box]), told, written, shown])
+    return demo_box([widgets.HBox([slider, box]), told, written, shown], "text at a temperature of your choice")
 
 
 def mark_unknown(text: str, known: Collection[str]) -> str:

@@ -159,6 +159,7 @@ def head_demo(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel, sent
 
     import ipywidgets as widgets
 
+    from helpers.demos.demo_box import demo_box
     from helpers.demos.picture import picture
 
     maps = read_sentence(sentence, tokenizer, encoder)
@@ -196,4 +197,5 @@ def head_demo(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel, sent
     for control in (layer, head, view, words_only):
         control.observe(redraw, names="value")
     redraw()
-    return widgets.VBox([box, status, widgets.HBox([layer, head, words_only]), view, shown])
+    controls = [box, status, widgets.HBox([layer, head, words_only]), view]
+    return demo_box([*controls, shown], "what each head attends to in a sentence of yours")

@@ -162,6 +162,7 @@ def occlusion_demo(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel,
 
     import ipywidgets as widgets
 
+    from helpers.demos.demo_box import demo_box
     from helpers.demos.picture import picture
 
     box = widgets.Text(
@@ -171,7 +172,11 @@ def occlusion_demo(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel,
         style={"description_width": "initial"},
         layout=widgets.Layout(width="95%"),
     )
-    how = widgets.ToggleButtons(options=[("leave the word out", False), ("put [MASK] in its place", True)])
+    how = widgets.ToggleButtons(
+        options=[("leave the word out", False), ("put [MASK] in its place", True)],
+        description="each time",
+        style={"button_width": "auto"},
+    )
     status, shown = widgets.HTML(), widgets.HTML()
 
     def redraw(_: object = None) -> None:
@@ -187,7 +192,7 @@ def occlusion_demo(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel,
     box.observe(redraw, names="value")
     how.observe(redraw, names="value")
     redraw()
-    return widgets.VBox([box, how, status, shown])
+    return demo_box([box, how, status, shown], "a sentence of yours without one of its words")
 
 
 def _rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -117,6 +117,8 @@ def draw_position(encoding: torch.Tensor, position: int, steps: int) -> Figure:
     figure, axes = plots.panels(2, 1, width=9, height=4.6, height_ratios=(3, 4))
     figure.set_layout_engine("none")  # to find room for what is known to fit would double the time to draw
     clocks, curve = axes[:, 0]
+    clocks.set_position((0.02, 0.56, 0.96, 0.38))
+    curve.set_position((0.08, 0.12, 0.9, 0.33))
     _draw_clocks(clocks, table, position, other)
     clocks.set_title(f"Positions {position} and {other} as hands of clocks")
 
@@ -147,6 +149,7 @@ def position_picker(encoding: torch.Tensor) -> Widget:
     """Sliders for a position and a number of steps, around `draw_position`."""
     import ipywidgets as widgets
 
+    from helpers.demos.demo_box import demo_box
     from helpers.demos.picture import picture
 
     def slider(description: str, value: int, most: int) -> widgets.IntSlider:
@@ -160,12 +163,12 @@ def position_picker(encoding: torch.Tensor) -> Widget:
 
     def redraw(_: object = None) -> None:
         chosen = (encoding, position.value, steps.value)
-        shown.value = picture(draw_position(*chosen), describe_position(*chosen))
+        shown.value = picture(draw_position(*chosen), describe_position(*chosen), tight=False)
 
     for control in (position, steps):
         control.observe(redraw, names="value")
     redraw()
-    return widgets.VBox([widgets.HBox([position, steps]), shown])
+    return demo_box([widgets.HBox([position, steps]), shown], "two positions as hands of clocks")
 
 
 def _table(encoding: torch.Tensor, position: int, steps: int) -> tuple[np.ndarray, int]:

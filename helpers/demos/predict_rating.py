@@ -189,6 +189,7 @@ def rating_demo(model: nn.Module, tokenizer: PreTrainedTokenizerBase, text: str)
 
     import ipywidgets as widgets
 
+    from helpers.demos.demo_box import demo_box
     from helpers.demos.picture import picture
 
     box = widgets.Text(
@@ -212,7 +213,7 @@ def rating_demo(model: nn.Module, tokenizer: PreTrainedTokenizerBase, text: str)
 
     box.observe(redraw, names="value")
     redraw()
-    return widgets.VBox([box, status, shown])
+    return demo_box([box, status, shown], "the rating of a review of yours")
 
 
 def _stars(count: int) -> str:

@@ -37,7 +37,10 @@ def draw_weighted_average(names: Sequence[str], numbers: Sequence[float], scores
     weights = weights_of(scores)
     average = float(weights @ np.asarray(numbers))
     figure, axes = plots.panels(1, 2, width=9.5, height=2.4, width_ratios=(2, 3))
+    figure.set_layout_engine("none")  # to find room for what is known to fit would double the time to draw
     left, right = axes[0]
+    left.set_position((0.11, 0.24, 0.29, 0.62))
+    right.set_position((0.45, 0.24, 0.54, 0.62))
     plots.bars(names, weights, title="Scores become weights", xlabel="weight", ax=left, xlim=(0, 1.15))
     right.plot(numbers, np.zeros(len(numbers)), color="0.6", zorder=1)
     right.scatter(numbers, np.zeros(len(numbers)), s=60 + 1500 * weights, color=plots.BLUE, zorder=2)
@@ -68,11 +71,8 @@ def three_numbers_demo(names: Sequence[str], numbers: Sequence[float], scores: S
     """A slider for each score, around `draw_weighted_average`."""
     import ipywidgets as widgets
 
+    from helpers.demos.demo_box import demo_box
     from helpers.demos.picture import picture
-
-    class ThreeNumbersDemo(widgets.VBox):
-        def __repr__(self) -> str:
-            return "[Demo: three scores, their weights, and the weighted average. Run the cell to try it.]"
 
     sliders = [
         widgets.FloatSlider(
@@ -92,9 +92,9 @@ def three_numbers_demo(names: Sequence[str], numbers: Sequence[float], scores: S
     def redraw(_: object = None) -> None:
         chosen = [slider.value for slider in sliders]
         alt = describe_weighted_average(names, numbers, chosen)
-        shown.value = picture(draw_weighted_average(names, numbers, chosen), alt)
+        shown.value = picture(draw_weighted_average(names, numbers, chosen), alt, tight=False)
 
     for slider in sliders:
         slider.observe(redraw, "value")
     redraw()
-    return ThreeNumbersDemo([*sliders, shown])
+    return demo_box([*sliders, shown], "three scores, their weights, and the weighted average")
