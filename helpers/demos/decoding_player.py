@@ -127,7 +127,10 @@ def draw_step(decoding: Decoding, step: int) -> Figure:
     places = np.arange(len(decoding.words))
     left.bar(places, decoding.weights[step], color=plots.VERMILION)
     size = min(10.0, 500 / len(places))
-    left.set_xticks(places, decoding.words, rotation=90, fontsize=size, parse_math=False)
+    below = {"rotation": 90, "ha": "center", "va": "top", "fontsize": size, "parse_math": False}
+    for place, word in enumerate(decoding.words):  # plain text: ticks take three times as long to draw
+        left.text(place, -0.03, word, **below)
+    left.set(xticks=[], yticks=(0, 0.5, 1))
     left.set(title=f"Written so far: “{decoding.so_far(step)}”. Now it looks at:", ylabel="weight", ylim=(0, 1))
     left.set_xlim(-0.7, len(places) - 0.3)
     plots.bars(names, numbers, title="and writes:", xlabel="probability", ax=right, colour=plots.GREEN, xlim=(0, 1.35))
