@@ -415,8 +415,8 @@ feedback_box("09, section 4")
 
 # %%
 shares = stereotype_shares(pairs, scores)
-name, what = ("this course's model", "its own pairs") if DATA == "sample" else ("BERT-base, here", "CrowS-Pairs")
-bias_by_category.draw_shares(shares, model=name, pairs=what)
+name = "this course's model" if MODEL is None else "BERT-base, measured here"
+bias_by_category.draw_shares(shares, model=name, pairs="CrowS-Pairs" if len(pairs) == 1508 else "its own pairs")
 
 # %% tags=["nbval-ignore-output"]
 print(bias_by_category.table_of_shares(shares))
@@ -424,7 +424,7 @@ print(bias_by_category.table_of_shares(shares))
 # %% [markdown]
 # Two warnings before you read anything into it.
 #
-# **Chance.** The bars are 95% intervals: with 15 pairs, a coin gets anything from 25 to 75 without being biased. Even 1,508 pairs leave 2.5 either way.
+# **Chance.** The lines are 95% intervals: with 15 pairs, a coin gets anything from 25 to 75 without being biased. Even 1,508 pairs leave 2.5 either way.
 #
 # **Two kinds of pairs.** The dots of the published models come from CrowS-Pairs' 1,508 pairs; ours, with the sample, from 90 pairs that were written for this course. These are different exams: the dots stand
 # in one picture so that you see *the scale*, not so that you rank the models. For a fair comparison, load the same pairs (`DATA = "full"`).
@@ -498,7 +498,7 @@ feedback_box("09, section 5")
 #
 # - Nangia et al. (2020), [CrowS-Pairs](https://arxiv.org/abs/2010.00133): the pairs, the measure, and the published numbers of this lesson.
 # - Blodgett et al. (2021), [Stereotyping Norwegian salmon](https://aclanthology.org/2021.acl-long.81/): what is wrong with such pairs, and how to do better.
-# - The cards of [the model](https://github.com/your_account/attention-course/blob/main/helpers/assets/masked_words.md) and of [the pairs](https://github.com/your_account/attention-course/blob/main/helpers/assets/bias_pairs.md): what they were made from, and what they do badly.
+# - The cards of the model and of the pairs, `helpers/assets/masked_words.md` and `helpers/assets/bias_pairs.md` in the course's repository: what they were made from, and what they do badly.
 #
 # CrowS-Pairs is by Nangia, Vania, Bhalerao and Bowman (CC BY-SA 4.0). The video and the order of ideas in sections 2 and 3 come from Neuromatch Academy's
 # [W2D5 tutorial](https://deeplearning.neuromatch.io/tutorials/W2D5_AttentionAndTransformers/student/W2D5_Tutorial1.html) (CC BY 4.0). The pairs, the words and the code are ours.

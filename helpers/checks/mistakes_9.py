@@ -107,6 +107,20 @@ def one_mask(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
 
 
 @MISCONCEPTIONS(
+    "fewer masks than pieces",
+    "There is one mask, and the option has more pieces than that. `masks` should hold as many mask tokens as there are "
+    "pieces, with spaces between.",
+)
+def too_few_masks(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    def score(template: str, pieces: list[int], model: Any, tokenizer: Any) -> float:
+        token_ids, places = hidden(template, 1, tokenizer)
+        pairs = zip(torch.tensor(places), pieces, strict=True)
+        return product([float(shares(model, token_ids)[place, piece]) for place, piece in pairs])
+
+    return asked(text, model, tokenizer, score)
+
+
+@MISCONCEPTIONS(
     "only the first mask looked at",
     "All pieces are looked up at the first mask. Each piece has a mask of its own: the second stands in the second.",
 )
