@@ -125,10 +125,9 @@ def make_loader(
                 f"{num_classes - 1}. Some copies of a data set count from 1: subtract 1 there."
             )
     rows = list(zip(token_ids, labels, range(len(labels)), strict=True))
-    generator = None if seed is None else torch.Generator().manual_seed(seed)
     return DataLoader(
         rows,  # type: ignore[arg-type]  # a list is a Dataset in all but name
-        batch_sampler=_SimilarLengths([len(text) for text in token_ids], batch_size, generator),
+        batch_sampler=SimilarLengths([len(text) for text in token_ids], batch_size, seed),
         collate_fn=partial(_collate, pad_id=pad_id),
         num_workers=num_workers,
         worker_init_fn=seed_worker,
@@ -137,13 +136,23 @@ def make_loader(
     )
 
 
-class _SimilarLengths(Sampler[list[int]]):
-    """Places of the texts of each batch: drawn at random, sorted by length within a pool, batches at random again."""
+class SimilarLengths(Sampler[list[int]]):
+    """Places of the texts of each batch: drawn at random, sorted by length within a pool, batches at random again.
 
-    def __init__(self, lengths: list[int], batch_size: int, generator: torch.Generator | None) -> None:
+    Parameters
+    ----------
+    lengths
+        Of each text, in whatever unit.
+    batch_size
+        Texts in a batch; the last may have fewer.
+    seed
+        As in `make_loader`: ``None`` keeps one order, from short to long.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int | None = None) -> None:
         self.lengths = lengths
         self.batch_size = batch_size
-        self.generator = generator
+        self.generator = None if seed is None else torch.Generator().manual_seed(seed)
 
     def __len__(self) -> int:
         return -(-len(self.lengths) // self.batch_size)

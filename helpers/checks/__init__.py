@@ -18,6 +18,7 @@ __all__ = [
     "decoder_block",
     "dot_product_attention",
     "option_probabilities",
+    "pad_batch",
     "patchify",
     "positional_encoding",
     "self_attention",
@@ -45,6 +46,7 @@ EXERCISES: dict[str, Listed] = {
     "6a": Listed("the causal mask", "06", "causal_mask"),
     "6b": Listed("the decoder block", "06", "decoder_block"),
     "7": Listed("a Transformer that classifies texts", "07", "transformer"),
+    "8": Listed("texts into a batch", "08", "pad_batch"),
     "9": Listed("how probable each option is", "09", "option_probabilities"),
     "10": Listed("a picture as a row of patches", "10", "patchify"),
 }
@@ -228,6 +230,26 @@ def transformer(answer: Any, seed: int | None = None, record: bool = True) -> No
         The answer is not right yet; the message says why.
     """
     _check("7", answer, seed, record)
+
+
+def pad_batch(answer: Any, seed: int | None = None, record: bool = True) -> None:
+    """Check exercise 8, `pad_batch(batch, tokenizer, max_len)`, against batches put together piece by piece.
+
+    Parameters
+    ----------
+    answer : function
+        The student's.
+    seed : int, optional
+        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
+    record : bool
+        Whether this counts in the progress record.
+
+    Raises
+    ------
+    CheckFailed
+        The answer is not right yet; the message says why.
+    """
+    _check("8", answer, seed, record)
 
 
 def option_probabilities(answer: Any, seed: int | None = None, record: bool = True) -> None:

@@ -1,0 +1,201 @@
+"""Exercise 8's check: right answers in any style pass, each misconception gets its own sentence."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+import torch
+from answers import right_8
+from checks_support import failure
+
+from helpers import checks
+from helpers.checks.draw import Draw
+from helpers.checks.exercise_8 import EXERCISE, Case
+from helpers.checks.mistakes_8 import MISCONCEPTIONS, batch_by_hand
+from helpers.checks.small_tokenizer import WORDS, draw_vocabulary, make_tokenizer
+from helpers.pretrained import load_tokenizer
+
+check = checks.pad_batch
+SEEDS = (1, 22, 333)
+
+
+@pytest.mark.parametrize("answer", right_8.ANSWERS, ids=lambda answer: answer.__name__)
+def test_right_answers_pass_in_any_style(answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in range(4):
+        check(answer, seed=seed, record=False)
+    assert capsys.readouterr().out.count("✓ Exercise 8: texts into a batch.") == 4
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_expected_is_what_the_tokenizer_itself_gives(seed: int) -> None:
+    for max_len in (None, 7):
+        case = Case(Draw(seed, "a batch"), max_len=max_len)
+        texts = [text for _, text in case.batch]
+        theirs = case.tokenizer(texts, padding=True, truncation=True, max_length=max_len or 128, return_tensors="pt")
+        expected = case.expected()
+        assert torch.equal(theirs["input_ids"], expected["input_ids"])
+        assert torch.equal(theirs["attention_mask"], expected["attention_mask"])
+
+
+def test_the_small_tokenizer_cuts_words_as_the_list_says_and_pads_with_no_0() -> None:
+    for seed in SEEDS:
+        vocabulary = draw_vocabulary(Draw(seed, "words"))
+        tokenizer = make_tokenizer(vocabulary)
+        for word, pieces in WORDS.items():
+            assert tuple(tokenizer.tokenize(word)) == pieces
+        assert tokenizer.pad_token_id == vocabulary["[PAD]"] != 0
+        assert tokenizer.convert_ids_to_tokens(0) == "film"
+
+
+def test_it_is_right_with_berts_own_tokenizer_too() -> None:
+    tokenizer = load_tokenizer()
+    batch = [(3, "a film"), (0, "an unbelievably good film, said the critics"), (1, "fine")]
+    for mine, theirs in zip(
+        batch_by_hand(batch, tokenizer, 6), right_8.as_in_the_lesson(batch, tokenizer, 6), strict=True
+    ):
+        assert torch.equal(mine, theirs)
+
+
+def test_the_check_answers_in_a_fifth_of_a_second() -> None:
+    seconds = []
+    for seed in range(5):
+        started = time.process_time()
+        check(batch_by_hand, seed=seed, record=False)
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 0.2
+
+
+# Misconceptions
+
+
+def test_there_are_enough_misconceptions_each_with_its_own_words() -> None:
+    assert len(MISCONCEPTIONS) >= 8
+    assert len({m.name for m in MISCONCEPTIONS}) == len({m.sentence for m in MISCONCEPTIONS}) == len(MISCONCEPTIONS)
+    assert len(EXERCISE.hints) == 2
+
+
+@pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda m: m.name)
+def test_each_misconception_is_told_its_own_sentence(misconception: Any) -> None:
+    for seed in SEEDS:
+        failed = failure(check, misconception.answer, seed)
+        assert failed.misconception == misconception.name, str(failed)
+        assert misconception.sentence in str(failed)
+        assert not any(other.sentence in str(failed) for other in MISCONCEPTIONS if other is not misconception)
+
+
+def padding_option_max_length(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    labels, texts = zip(*batch, strict=True)
+    encoded = tokenizer(list(texts), padding="max_length", truncation=True, max_length=max_len, return_tensors="pt")
+    return torch.tensor(labels), encoded["input_ids"], encoded["attention_mask"]
+
+
+def no_truncation_option(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    labels, texts = zip(*batch, strict=True)
+    encoded = tokenizer(list(texts), padding=True, return_tensors="pt")
+    return torch.tensor(labels), encoded["input_ids"], encoded["attention_mask"]
+
+
+def values_by_place(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    labels, texts = zip(*batch, strict=True)
+    ids, mask, *_ = tokenizer(
+        list(texts), padding=True, truncation=True, max_length=max_len, return_tensors="pt"
+    ).values()
+    return torch.tensor(labels), ids, mask
+
+
+def filled_with_zeros(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    rows = [torch.tensor(tokenizer(text, truncation=True, max_length=max_len)["input_ids"]) for _, text in batch]
+    ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+    return torch.tensor([label for label, _ in batch]), ids, mask
+
+
+def labels_left_as_a_tuple(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    labels, texts = zip(*batch, strict=True)
+    return labels, *as_tensors(texts, tokenizer, max_len)
+
+
+def as_tensors(texts: Any, tokenizer: Any, max_len: int) -> Any:
+    encoded = tokenizer(list(texts), padding=True, truncation=True, max_length=max_len, return_tensors="pt")
+    return encoded["input_ids"], encoded["attention_mask"]
+
+
+def berts_tokenizer(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    return right_8.as_in_the_lesson(batch, load_tokenizer(), max_len)
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (padding_option_max_length, "everything padded to max_len"),
+        (no_truncation_option, "no truncation"),
+        (values_by_place, "token types for the mask"),
+        (filled_with_zeros, "the pad id written as 0"),
+        (labels_left_as_a_tuple, "labels as a list"),
+        (berts_tokenizer, "another tokenizer"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_an_answer_written_otherwise_is_recognised_by_what_it_does(answer: Any, name: str) -> None:
+    for seed in SEEDS:
+        assert failure(check, answer, seed).misconception == name
+
+
+# Other wrong answers
+
+
+def sorts_the_callers_list(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    batch.sort(key=lambda pair: len(pair[1]))
+    return batch_by_hand(batch, tokenizer, max_len)
+
+
+def two_things(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    return batch_by_hand(batch, tokenizer, max_len)[1:]
+
+
+def forgetful(batch: Any, tokenizer: Any, max_len: int = 128) -> None:
+    batch_by_hand(batch, tokenizer, max_len)
+
+
+def real_ids(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    labels, ids, mask = batch_by_hand(batch, tokenizer, max_len)
+    return labels, ids.float(), mask
+
+
+def tuples_only(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    return batch_by_hand([row for row in batch if isinstance(row, tuple)], tokenizer, max_len)
+
+
+def always_six(batch: Any, tokenizer: Any, max_len: int = 6) -> Any:
+    return batch_by_hand(batch, tokenizer, min(max_len, 6))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (sorts_the_callers_list, "changes the list `batch` that it is handed"),
+        (two_things, "returns 2 things where a tuple of three tensors"),
+        (forgetful, "returns None where a tuple of three tensors"),
+        (real_ids, "`input_ids` are torch.float32"),
+        (tuples_only, "empty|max()"),
+        (always_six, r"should have the shape \(b, t\)"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_wrong_answer_is_told_what_differs(answer: Any, words: str) -> None:
+    for seed in SEEDS:
+        failed = failure(check, answer, seed)
+        assert re.search(words, str(failed)), str(failed)
+        assert failed.misconception is None
+
+
+def test_open_blanks_are_counted_and_named() -> None:
+    def skeleton(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+        labels, texts = zip(*batch, strict=True)
+        encoded = ...
+        return torch.tensor(labels), ..., encoded or texts
+
+    assert "2 blanks are still open" in str(failure(check, skeleton))
