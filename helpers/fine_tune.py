@@ -31,8 +31,11 @@ from helpers.step_report import StepReport
 def main(arguments: list[str] | None = None) -> int:
     """Train as the command line says, and save the model where it says."""
     args = _parser().parse_args(arguments)
-    from accelerate import Accelerator
-
+    try:
+        from accelerate import Accelerator
+    except ImportError:
+        print("This program takes one more package: pip install accelerate", file=sys.stderr)
+        return 1
     on_cpu = not torch.cuda.is_available()
     accelerator = Accelerator(
         cpu=on_cpu,
@@ -44,8 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
     texts = {"topics": load_topics, "levels": load_reviews}[args.task](args.data, tokenizer=tokenizer)
     model = load_classifier(texts.num_classes, args.model)
     without_dropout(model)
+    model.base_model.embeddings.requires_grad_(args.model is not None)  # half of the small encoder, and slow to update
     loader = make_loader(texts.train, tokenizer, args.batch_size, args.max_len, args.seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.learning_rate)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=args.learning_rate)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=args.steps)
     model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
     model.train()
     with StepReport(args.steps, quiet=not accelerator.is_main_process) as report:
@@ -56,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
             optimizer.zero_grad()
             accelerator.backward(loss)
             optimizer.step()
+            schedule.step()
             report.step(float(accelerator.reduce(loss.detach(), reduction="mean")))
     accelerator.wait_for_everyone()
     if args.output is not None and accelerator.is_main_process:
@@ -96,8 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default=None, help="a name or a directory (default: the small encoder)")
     parser.add_argument("--steps", type=int, default=500, help="default: 500")
     parser.add_argument("--batch-size", type=int, default=8, help="of all processes together (default: 8)")
-    parser.add_argument("--learning-rate", type=float, default=1e-4, help="default: 1e-4; for BERT-base 2e-5")
-    parser.add_argument("--max-len", type=int, default=128, help="most tokens of a text (default: 128)")
+    parser.add_argument(
+        "--learning-rate", type=float, default=1.5e-4, help="at first (default: 1.5e-4; for BERT-base 2e-5)"
+    )
+    parser.add_argument("--max-len", type=int, default=32, help="most tokens of a text (default: 32; for AG News 128)")
     parser.add_argument("--seed", type=int, default=2021, help="of the new weights and the order (default: 2021)")
     parser.add_argument("--output", type=Path, default=None, help="a directory to save the model in")
     return parser

@@ -459,6 +459,16 @@ class Transformer(nn.Module):
         return self.classifier(pooled)
 
 
+# From lesson 08_fine_tune_bert
+def pad_batch(
+    batch: list[tuple[int, str]], tokenizer: Any, max_len: int = 128
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pairs (label, text) give labels (b,), token ids (b, t), and a mask (b, t): 1 at words, 0 at padding."""
+    labels, texts = zip(*batch, strict=True)
+    encoded = tokenizer(list(texts), padding=True, truncation=True, max_length=max_len, return_tensors="pt")
+    return torch.tensor(labels), encoded["input_ids"], encoded["attention_mask"]
+
+
 # From lesson 09_bias_in_language_models
 def option_probabilities(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
     """From each option of a text such as "The doctor picked up his/her bag." to P(option | the rest).

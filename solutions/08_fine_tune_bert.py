@@ -150,14 +150,15 @@ tokenizer.convert_ids_to_tokens(tokenizer.encode("PyTorch is a great framework f
 # %%
 with tempfile.TemporaryDirectory() as folder:
     tokenizer.save_pretrained(folder)
+    encoder.config.save_pretrained(folder)
     files = sorted(path.name for path in Path(folder).iterdir())
     from_directory = load_tokenizer(folder)
 print(files)
 print("the same ids:", from_directory.encode(text) == tokenizer.encode(text))
 
 # %% [markdown]
-# `tokenizer.json` holds the vocabulary and the rules, `tokenizer_config.json` says which class reads it. For a *model*, `config.json` and
-# `model.safetensors` stand beside them. (Older models come as `pytorch_model.bin`, a *pickle*, which can run any code while it is
+# `tokenizer.json` holds the vocabulary and the rules, `tokenizer_config.json` says which class reads it, `config.json` which kind of model it belongs to. For the
+# *model* itself, `model.safetensors` stands beside them, with the weights. (Older models come as `pytorch_model.bin`, a *pickle*, which can run any code while it is
 # opened. This course loads safetensors only.)
 #
 # Now the texts of this lesson. On the sample, the four classes are four *places*: film reviews, newspaper editorials, tweets, product reviews.
@@ -258,10 +259,10 @@ checks.pad_batch(pad_batch)
 # from helpers.layers import pad_batch
 
 # %% [markdown]
-# Your function at work, on the first eight texts of the data. Bright is read, dark is padding.
+# Your function at work, on eight texts from all over the data. Bright is read, dark is padding.
 
 # %% tags=["expected-output"]
-eight = train_pairs[:8]
+eight = train_pairs[2000::2500]
 labels_of_eight, input_ids, attention_mask = pad_batch(eight, tokenizer, max_len=32)
 figure, axes = plots.panels(1, 1, width=6.4, height=2.6)
 axes[0, 0].imshow(attention_mask, aspect="auto", interpolation="none", vmin=0, vmax=1)

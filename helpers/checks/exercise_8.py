@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -122,7 +123,7 @@ def look_at(
     for part in parts:
         axes = ("b",) if part == "labels" else ("b", "t")
         what = {"labels": "The labels", "input_ids": "`input_ids`", "attention_mask": "`attention_mask`"}[part]
-        yield Seen(what + when, came[part], lambda part=part: expected[part], axes, {"b": b, "t": t})
+        yield Seen(what + when, came[part], partial(expected.__getitem__, part), axes, {"b": b, "t": t})
     if parts == ("labels",):
         kind = str(came["labels"].dtype)
         told = {"dtype": f"They are {kind}. A label is a place in a row of classes: a whole number, torch.int64."}

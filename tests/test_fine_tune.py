@@ -1,0 +1,99 @@
+"""Lesson 08's training as a program: two processes end with the model that one would have made."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import BertConfig, BertModel
+
+from helpers import fine_tune
+from helpers.pretrained import load_classifier, load_tokenizer
+
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a BERT of one narrow layer, and the course's tokenizer."""
+    folder = tmp_path_factory.mktemp("small")
+    torch.manual_seed(0)
+    config = BertConfig(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+    )
+    BertModel(config).save_pretrained(folder)
+    load_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def options(model: Path, output: Path) -> list[str]:
+    return f"--data sample --model {model} --steps {STEPS} --learning-rate 1e-3 --max-len 32 --output {output}".split()
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def launched(arguments: list[str]) -> str:
+    """Run under `accelerate launch` with two processes that talk by gloo; return what is printed."""
+    command = "-m accelerate.commands.launch --multi_gpu --num_machines 1 --num_processes 2 --main_process_port 0"
+    done = subprocess.run(
+        [sys.executable, *command.split(), "--mixed_precision", "no", "-m", "helpers.fine_tune", *arguments],
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "COURSE_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.fresh
+def test_two_processes_make_the_same_model_as_one(small_model: Path, tmp_path: Path) -> None:
+    for name, batch_size in (("one", 8), ("half", 4)):
+        fine_tune.main([*options(small_model, tmp_path / name), "--batch-size", str(batch_size)])
+    said = launched([*options(small_model, tmp_path / "two"), "--batch-size", "8"])
+    one, two, half = (weights(tmp_path / name) for name in ("one", "two", "half"))
+    start = load_classifier(4, small_model).state_dict()
+    # Sums in another order differ by rounding, which AdamW makes larger where a gradient is nearly 0: its step there
+    # has the full size, whatever the gradient's. So compare with how far the weights have moved.
+    encoder = [name for name in one if name.startswith("bert.")]
+    moved = max(float((one[name] - start[name]).abs().max()) for name in encoder)
+    apart = max(float((one[name] - two[name]).abs().max()) for name in one)
+    other = max(float((one[name] - half[name]).abs().max()) for name in one)
+    assert moved > 0.005
+    assert apart < 1e-4
+    assert other > 0.001  # another batch size makes another model: the comparison can tell
+    assert said.count(f"step {STEPS}: loss") == 1  # one of the two reports
+
+
+def test_one_process_learns_and_saves_what_load_classifier_reads(
+    small_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fine_tune.main(options(small_model, tmp_path / "tuned")) == 0
+    assert f"step {STEPS}: loss" in capsys.readouterr().out
+    tuned = load_classifier(4, tmp_path / "tuned")
+    before = load_classifier(4, small_model)
+    assert not torch.equal(tuned.bert.pooler.dense.weight, before.bert.pooler.dense.weight)
+    assert load_tokenizer(tmp_path / "tuned").encode("a film") == load_tokenizer().encode("a film")
+
+
+def test_five_levels_are_another_task(small_model: Path, tmp_path: Path) -> None:
+    fine_tune.main([*options(small_model, tmp_path / "levels"), "--task", "levels", "--steps", "2"])
+    assert load_classifier(5, tmp_path / "levels").classifier.weight.shape == (5, 16)
+
+
+def test_without_accelerate_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    assert fine_tune.main([]) == 1
+    assert "pip install accelerate" in capsys.readouterr().err
