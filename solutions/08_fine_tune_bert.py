@@ -141,7 +141,7 @@ tokenizer.encode("PyTorch is a great framework for NLP")
 tokenizer.convert_ids_to_tokens(tokenizer.encode("PyTorch is a great framework for NLP"))
 
 # %% [markdown]
-# Two tokens are new since lesson 7. `[CLS]` begins every text: its vector is the one that a classifier will read. `[SEP]` ends a text,
+# Lesson 7 left two of these tokens out. `[CLS]` begins every text: its vector is the one that a classifier will read. `[SEP]` ends a text,
 # and stands between two of them.
 #
 # A name such as `google-bert/bert-base-uncased` is looked up on the Hugging Face hub. A **directory** works as well, without any
