@@ -32,14 +32,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Train as the command line says, and save the model where it says."""
     args = _parser().parse_args(arguments)
     try:
-        from accelerate import Accelerator
+        from accelerate import Accelerator, DataLoaderConfiguration
     except ImportError:
         print("This program takes one more package: pip install accelerate", file=sys.stderr)
         return 1
     on_cpu = not torch.cuda.is_available()
     accelerator = Accelerator(
         cpu=on_cpu,
-        split_batches=True,  # the batch stays as large as it is with one process
+        # The batch stays as large as it is with one process: each process gets its part of it.
+        dataloader_config=DataLoaderConfiguration(split_batches=True),
         mixed_precision="bf16" if has_bfloat16("cpu" if on_cpu else "cuda") else "no",
     )
     torch.manual_seed(args.seed)
