@@ -107,8 +107,14 @@ def _explain(requirement: str, sha256: str, said: str, target: Path) -> str:
         return other_hash(requirement, found[1], sha256)
     if os.strerror(errno.ENOSPC) in said:
         return no_space(target)
-    if "Retrying (" in said:
+    if busy := re.search(r"too many (\d+) error responses", said):
+        reason = f"PyPI is busy (it answered {busy[1]} again and again)"
+    elif "Connection interrupted" in said or "IncompleteRead" in said:
+        reason = "the connection broke off, and did so again each time that pip went on"
+    elif "Retrying (" in said:
         reason = "pip cannot reach PyPI, so this computer seems to be offline"
+    elif "No matching distribution" in said:
+        reason = "pip finds it nowhere: what it asks, PyPI or another index, does not have it, or is busy"
     else:
         reason = (said.strip().splitlines() or ["pip said nothing"])[-1].removeprefix("ERROR: ").rstrip(".")
     return (

