@@ -56,16 +56,16 @@ def run(args: argparse.Namespace) -> int:
     if "lessons" in args.only:
         print(heading(lesson_columns(args.threads)), flush=True)
         for path in progress(lessons, "lessons"):
-            print(lesson_row(path, args.threads, args.cached, trouble), flush=True)
+            tqdm.write(lesson_row(path, args.threads, args.cached, trouble))
     if "training" in args.only:
         print("\n" + heading(TRAINING_COLUMNS), flush=True)
         rows = [(*way, 0) for way in ON_ALL] + [(*way, args.texts) for way in ON_SOME]
         for title, way, texts in progress(rows, "training"):
-            print(training_row(title, way, texts, max(args.threads), trouble), flush=True)
+            tqdm.write(training_row(title, way, texts, max(args.threads), trouble))
     if "asking" in args.only:
         print("\n" + heading(ASKING_COLUMNS), flush=True)
         for title, way in progress(ASKED, "asking"):
-            print(asking_row(title, way, max(args.threads), trouble), flush=True)
+            tqdm.write(asking_row(title, way, max(args.threads), trouble))
     for line in trouble:
         print(line, file=sys.stderr)
     return 1 if trouble else 0
