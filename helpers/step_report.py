@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ class StepReport:
         done = len(self.losses)
         if self.quiet:
             return
-        if done == _STEPS_TO_TELL and done < self.steps and not self.bar.disable:
+        if done == _STEPS_TO_TELL and done < self.steps and _watched():
             left = (time.perf_counter() - self.started) / done * (self.steps - done)
             self.bar.write(f"After {done} steps: the other {self.steps - done} will take about {_told(left)}.")
         if done % self.every == 0 or done == self.steps:
@@ -78,6 +79,11 @@ def draw_losses(losses: dict[str, list[float]], together: int = 20) -> Figure:
         xlabel="step",
         ylabel=f"cross-entropy (nats), mean of {together}",
     )
+
+
+def _watched() -> bool:
+    """Whether somebody waits: where bars are switched off, as while the notebooks are built, no time is written."""
+    return os.environ.get("TQDM_DISABLE", "0") in {"", "0"}
 
 
 def _told(seconds: float) -> str:
