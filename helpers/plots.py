@@ -229,6 +229,8 @@ def curves(
         ax.plot(across, up, marker=marker, label=name)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     ax.grid(axis="y")
+    if not log_x and (across == across.round()).all():
+        ax.locator_params(axis="x", integer=True)  # there is no token 2.5
     if log_x:
         ax.set_xscale("log")
         if across.size <= 10:  # the sizes that were measured, rather than powers of ten

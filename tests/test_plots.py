@@ -157,6 +157,13 @@ def test_names_of_curves_that_end_together_do_not_overlap():
     assert not any(one.overlaps(other) for k, one in enumerate(boxes) for other in boxes[:k])
 
 
+def test_whole_numbers_are_marked_by_whole_numbers():
+    (ax,) = plots.curves(range(1, 20), {"kept": range(19)}, title="t", xlabel="characters", ylabel="y").axes
+    assert all(place == round(place) for place in ax.get_xticks())
+    (ax,) = plots.curves([0.0, 0.5, 1.0], {"kept": [1, 2, 3]}, title="t", xlabel="p", ylabel="y").axes
+    assert any(place != round(place) for place in ax.get_xticks())
+
+
 def test_many_curves_get_a_legend():
     (ax,) = curves([1, 2], {name: [1, 2] for name in "abcdef"}, **WORDS).axes
     assert [text.get_text() for text in ax.get_legend().get_texts()] == list("abcdef")
