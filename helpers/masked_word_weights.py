@@ -19,7 +19,7 @@ def embedded_masked_model(encoder: Path) -> BertForMaskedLM:
     Parameters
     ----------
     encoder
-        The directory that `helpers.pretrained.encoder_files` returns.
+        The directory that `helpers.model_files.encoder_files` returns.
 
     Returns
     -------

@@ -17,7 +17,8 @@ from helpers.course import train_masked_words as command
 from helpers.course import train_word_vectors
 from helpers.course.masked_word_training import PIECE, Trainer, cut
 from helpers.masked_word_weights import SHIPPED, add_difference, embedded_masked_model, save_difference
-from helpers.pretrained import encoder_files, load_masked_language_model, load_tokenizer
+from helpers.model_files import encoder_files
+from helpers.pretrained import load_masked_language_model, load_tokenizer
 
 WORDS = ["the", "cat", "dog", "man", "woman", "sat", "on", "a", "mat", "house", "then", "he", "ate", "fish", "bread"]
 WORDS += ["."]
@@ -191,7 +192,7 @@ def test_the_command_writes_a_model_and_its_card(
 ) -> None:
     corpora = {name: texts(8) for name in command.NAMES}
     monkeypatch.setattr(command, "read_corpora", lambda: (corpora, texts(4)))
-    monkeypatch.setattr("helpers.pretrained.encoder_files", lambda: encoder)
+    monkeypatch.setattr("helpers.model_files.encoder_files", lambda: encoder)
     monkeypatch.setattr("helpers.pretrained.load_tokenizer", lambda: tokenizer)
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     assert command.run(_arguments("--output", str(tmp_path), "--steps", "4", "--learning-rate", "0.01")) == 0

@@ -59,7 +59,7 @@ class Trainer:
     tokenizer
         That of the encoder.
     encoder
-        Directory of the embedded encoder, as `helpers.pretrained.encoder_files` returns it.
+        Directory of the embedded encoder, as `helpers.model_files.encoder_files` returns it.
     steps
         Of about TOKENS_PER_STEP tokens each. The learning rate rises to its highest within WARM_UP of them, and falls
         to 0 at the last.
