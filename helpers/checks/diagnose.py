@@ -17,7 +17,10 @@ from helpers.checks.trouble import Trouble
 if TYPE_CHECKING:
     from helpers.checks.engine import Exercise, Misconception, Report, Step
 
+SECOND_DRAW = 10**6  # added to the seed: no check's own seed is as large
 SLACK = 10.0  # two right answers differ by rounding; an answer and a misconception may differ a little more
+RANDOM = "Two calls on the same input give different numbers: something random is switched on"
+_SURE = {"too long", "edited", "side effect", "open"}  # troubles that explain themselves
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,14 @@ def diagnose(exercise: Exercise, subject: Subject, seed: int, report: Report) ->
     step = exercise.steps[report.at]
     found = _matching(exercise, subject, seed, report)
     if isinstance(problem, Trouble):
-        if found is None or problem.key[0] in ("too long", "edited"):
+        if found is None or problem.key[0] in _SURE or not _passes_earlier(found, exercise, subject, seed, report):
             return Diagnosis(problem.sentence, "")
         return Diagnosis(found.sentence, problem.sentence, found.name)
     assert problem is not None
     sentence, detail = _difference(step, subject, seed, len(report.trails[-1]) - 1, problem)
     if found is not None:
+        if not _passes_earlier(found, exercise, subject, seed, report):  # so it is not the whole answer that goes wrong
+            return Diagnosis(f"{problem.what.rstrip(',')}: {found.sentence}", detail or sentence, found.name)
         detail = f"{problem.what.rstrip(',')}: {detail}" if detail else sentence
         return Diagnosis(found.sentence, detail, found.name)
     return Diagnosis(sentence, detail[:1].upper() + detail[1:])
@@ -49,13 +54,19 @@ def diagnose(exercise: Exercise, subject: Subject, seed: int, report: Report) ->
 def _matching(exercise: Exercise, subject: Subject, seed: int, report: Report) -> Misconception | None:
     """Find a misconception that gives, on the very same inputs, what the answer gave up to its first mistake.
 
-    Numbers are good evidence. Facts and errors are less: there the misconception must give the same in the `telling`
-    step, too. That step also decides where several do, as may be if there is one head only; then the earlier ones.
+    It must give the same on a second draw, too, of other sizes and numbers: causes may coincide where sizes are small.
+    Numbers are good evidence. Facts and errors are less: there it must also give the same in the `telling` step. That
+    step decides where several are left; then the earlier ones.
     """
     import torch
 
     step, trail = exercise.steps[report.at], report.trails[-1]
     here = [m for m in exercise.misconceptions if _gives(m, step, subject, seed, trail)]
+    if not here:
+        return None
+    other = seed + SECOND_DRAW
+    again = _trail(step, subject, other)
+    here = [m for m in here if _gives(m, step, subject, other, again)]
     is_weak = not isinstance(getattr(report.problem, "got", None), torch.Tensor)
     if not here or (len(here) == 1 and not is_weak):
         return here[0] if here else None
@@ -70,10 +81,22 @@ def _matching(exercise: Exercise, subject: Subject, seed: int, report: Report) -
     return max(here, key=lambda m: sum(_gives(m, step, subject, seed, trail) for step, trail in earlier))
 
 
+def _passes_earlier(found: Misconception, exercise: Exercise, subject: Subject, seed: int, report: Report) -> bool:
+    """Whether a misconception is right wherever the answer was: as far as the first step of each kind tells."""
+    first: dict[str, tuple[Step, list[Seen | Trouble]]] = {}
+    for step, trail in zip(exercise.steps, report.trails[:-1], strict=False):
+        first.setdefault(step.right, (step, trail))
+    return all(_gives(found, step, subject, seed, trail) for step, trail in first.values())
+
+
 def _trail(step: Step, subject: Subject, seed: int) -> list[Seen | Trouble]:
+    """What a step sees, on other numbers, up to the first thing that is not right."""
     trail: list[Seen | Trouble] = []
     try:
-        trail.extend(step.run(subject, seed))
+        for seen in step.run(subject, seed):
+            trail.append(seen)
+            if not seen.right:
+                break
     except Trouble as trouble:
         trail.append(trouble)
     except Exception:
@@ -123,7 +146,9 @@ def _difference(step: Step, subject: Subject, seed: int, index: int, seen: Seen)
         return nan_sentence(seen, got) + hint, detail
     if seen.what.startswith("The gradient") and not got.any():
         return _unreached(seen), detail
-    found = [*_in_other_cases(step, subject, seed, index, seen), *clues(seen, got, expected)]
+    found = [*_in_other_cases(step, subject, seed, index, seen)]
+    if RANDOM not in found:
+        found += clues(seen, got, expected)
     return " ".join([_not_right(seen), *(f"{clue}." for clue in found[:2])]), detail
 
 
@@ -139,9 +164,16 @@ def _unreached(seen: Seen) -> str:
 
 def _in_other_cases(step: Step, subject: Subject, seed: int, index: int, seen: Seen) -> Iterator[str]:
     """Try the same with other random numbers, in simpler cases, and without the neighbours in the batch."""
-    repeated = _quietly(step, subject, seed, index, again=1)
+    repeated = _quietly(step, subject, seed, index, calling=1)
     if repeated is not None and not same(repeated.got, seen.got):
-        yield "Two calls on the same input give different numbers: something random is switched on"
+        yield RANDOM
+        return
+    remade = _quietly(step, subject, seed, index, making=1)
+    if remade is not None and not same(remade.got, seen.got):
+        yield (
+            "Made anew, the layer gives other numbers although the exercise's own weights are the same: it uses "
+            "weights that the exercise does not have"
+        )
         return
     for words, changes in step.simpler:
         simple = _quietly(step, subject, seed, index, **changes)

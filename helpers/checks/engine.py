@@ -68,12 +68,16 @@ class Step:
     simpler: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     remark: str = ""
 
-    def run(self, subject: Subject, seed: int, again: int = 0, **changes: Any) -> Iterator[Seen]:
-        """Look at `subject`; `again` gives what is random in an answer other numbers, with the same inputs."""
+    def run(self, subject: Subject, seed: int, making: int = 0, calling: int = 0, **changes: Any) -> Iterator[Seen]:
+        """Look at `subject`.
+
+        With the same inputs, `making` gives other numbers to what is drawn while an instance is made, and `calling`
+        to what it draws later.
+        """
         settings = {**self.settings, **changes}
         draw = Draw(seed, f"{self.right} {dict(self.settings)}", str(settings))
-        subject.seed = draw.seed + again
-        reseed(subject.seed)
+        subject.seeds = (draw.seed + making, draw.seed + calling)
+        reseed(subject.seeds[1])
         return self.look(subject, draw, **settings)
 
 
@@ -191,7 +195,9 @@ def find_failure(exercise: Exercise, subject: Subject, seed: int) -> CheckFailed
     lines = [f"✗ Exercise {exercise.id}: {diagnosis.sentence}"]
     if diagnosis.detail:
         lines.append(f"  {diagnosis.detail}")
-    right = list(dict.fromkeys(step.right for step in exercise.steps[: report.at] if not step.remark))
+    # A step that saw nothing found nothing right: an answer without `calculate_score` has no scores to praise.
+    looked_at = zip(exercise.steps, report.trails[:-1], strict=False)
+    right = list(dict.fromkeys(step.right for step, trail in looked_at if trail))
     so_far = f"Right so far: {', '.join(right)}. " if right else ""
     lines.append(f"  {so_far}The same numbers again: seed={seed}.{hidden}")
     return CheckFailed("\n".join(lines), exercise.id, diagnosis.misconception, seed)

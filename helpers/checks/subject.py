@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from helpers.checks.side_effects import global_settings, side_effect
 from helpers.checks.time_limit import TimeLimit, TookTooLong
 from helpers.checks.trouble import Trouble, raised, too_long, wrong_kind
 from helpers.checks.undisturbed import expect_usual_settings, reseed
@@ -32,7 +33,7 @@ class Subject:
 
     def __init__(self, answer: Any, limit: TimeLimit | None = None, notes: dict[Any, Any] | None = None) -> None:
         self.answer = answer
-        self.seed = 0
+        self.seeds = (0, 0)  # of what is drawn while an instance is made, and of what it draws later
         self.notes: dict[Any, Any] = {} if notes is None else notes
         self.is_students = limit is not None
         self.printed = _Swallowed()
@@ -57,14 +58,24 @@ class Subject:
         """
         from torch import nn
 
+        reseed(self.seeds[0])
         module = self.call(lambda: self.answer(*args, **named), name=self.name)
         if not isinstance(module, nn.Module):
             sentence = f"`{self.name}` is no `nn.Module`: begin it with `class {self.name}(nn.Module):`."
             raise Trouble(sentence, "no module")
         if self.is_students:
             self._keep(module)
-        reseed(self.seed)
+            self._insist_on_no_blank(module)
+        reseed(self.seeds[1])
         return module.eval()
+
+    def _insist_on_no_blank(self, module: torch.nn.Module) -> None:
+        """A blank that was left in `__init__`, where the source cannot be read."""
+        for part in module.modules():
+            open_ones = [f"`self.{name} = ...`" for name, value in vars(part).items() if value is ...]
+            if open_ones:
+                counted = "1 blank is" if len(open_ones) == 1 else f"{len(open_ones)} blanks are"
+                raise Trouble(f"{counted} still open: {', '.join(open_ones)} in `__init__`.", "open", *open_ones)
 
     def put_back(self) -> None:
         """Give every module that was made the numbers and the mode that it had: it may be one the student keeps."""
@@ -173,8 +184,10 @@ class Subject:
                 raise raised(error, name, self.module) from None
         streams = sys.stdout, sys.stderr
         sys.stdout = sys.stderr = self.printed
+        before, changed = global_settings(), None
         try:
-            return self._limit.run(function)
+            value = self._limit.run(function)
+            changed = side_effect(before, name)
         except TookTooLong as error:
             raise too_long(self._limit.seconds, error.stack, name, self.module) from None
         except KeyboardInterrupt:  # somebody has pressed "stop"
@@ -184,6 +197,9 @@ class Subject:
         finally:
             sys.stdout, sys.stderr = streams
             expect_usual_settings()
+        if changed is not None:
+            raise changed
+        return value
 
 
 class _Swallowed(io.TextIOBase):
@@ -199,7 +215,9 @@ class _Swallowed(io.TextIOBase):
 def _copied(argument: Any) -> torch.Tensor | None:
     import torch
 
-    return argument.detach().clone() if isinstance(argument, torch.Tensor) else None
+    if not isinstance(argument, torch.Tensor) or argument.device.type == "meta":  # which has no numbers to change
+        return None
+    return argument.detach().clone()
 
 
 def _unchanged(argument: torch.Tensor, copy: torch.Tensor) -> bool:
