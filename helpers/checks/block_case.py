@@ -13,7 +13,7 @@ from helpers.checks.block_parts import fit_block
 from helpers.checks.draw import Draw
 from helpers.checks.parts import remembered
 from helpers.checks.seen import Seen, same
-from helpers.checks.self_attention_case import MASK_WORDS, run_layer
+from helpers.checks.self_attention_case import MASK_WORDS
 from helpers.checks.subject import Subject
 
 
@@ -101,7 +101,9 @@ class Case:
         x, mask = self.x, self.mask
         if first_only:
             x, mask = x[:1], mask[:1] if mask is not None and mask.dim() == 4 else mask
-        return run_layer(self.subject, self.layer, x, mask=mask)
+        device = next(self.layer.parameters()).device
+        inputs = [value.to(device) for value in (x, mask) if value is not None]
+        return self.subject.tensor(self.layer, *inputs)
 
     def expected(
         self, weights: Mapping[str, torch.Tensor] | None = None, x: torch.Tensor | None = None
@@ -119,6 +121,6 @@ class Case:
             self.expected,
             ("b", "t", "k"),
             self.sizes,
-            dtype=torch.float64 if self.x.dtype == torch.float64 else None,
+            dtype=self.x.dtype,
             alone=lambda: self.call(first_only=True),
         )

@@ -6,9 +6,6 @@ MLP are kept inside a block is left open.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import permutations
-
 import torch
 from torch import nn
 
@@ -17,8 +14,7 @@ from helpers.checks.parts import Fitted, Wanted, Weights, fit_linear, part, rand
 from helpers.checks.self_attention_case import PROJECTIONS, fit_attention
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble
-
-ATTENTION = (*PROJECTIONS, "unify_heads")
+from helpers.checks.unnamed_attention import ATTENTION, attention_layers, attention_ways, is_whole
 
 
 def fit_block(
@@ -41,7 +37,7 @@ def fit_block(
     owner = next((m for m in modules if all(isinstance(getattr(m, name, None), nn.Module) for name in ATTENTION)), None)
     torchs = next((m for m in modules if isinstance(m, nn.MultiheadAttention)), None)
     ways: list[Weights] = []
-    attention: list[nn.Module]
+    attention: list[nn.Module] | list[nn.Linear]
     if owner is not None:
         attention = [getattr(owner, name) for name in ATTENTION]
         fit_attention(subject, draw, owner, sizes, bias, dtype, True if bias else None, fitted)
@@ -50,8 +46,12 @@ def fit_block(
         _fit_torch_attention(draw.again("attention"), fitted, torchs, bias)
     else:
         linear = _linear(modules, norms)
-        attention, ways = _unnamed_attention(draw.again("attention"), fitted, linear, sizes, bias)
+        attention, ways = _unnamed_attention(draw.again("attention"), subject, block, linear, sizes, bias)
+        fitted.weights |= ways[0]
+    known = [*fitted.claimed, *(p for m in attention if owner is None for p in m.parameters())]
     _fit_mlp(subject, draw, fitted, modules, [*norms, *attention], sizes, bias, dtype)
+    ids = {id(parameter) for parameter in [*known, *fitted.claimed]}
+    randomize([p for p in block.parameters() if id(p) not in ids], draw.again("others"))
     return fitted, [fitted.weights | way for way in ways]
 
 
@@ -132,49 +132,30 @@ def _fit_torch_attention(draw: Draw, fitted: Fitted, attention: nn.MultiheadAtte
 
 
 def _unnamed_attention(
-    draw: Draw, fitted: Fitted, linear: list[nn.Linear | nn.Conv1d], sizes: dict[str, int], bias: bool
-) -> tuple[list[nn.Module], list[Weights]]:
-    """Take four layers from k to k, or one from k to 3 k and one from k to k, and list what each may be."""
-    k = sizes["k"]
-    square = [m for m in linear if isinstance(m, nn.Linear) and m.weight.shape == (k, k)]
-    joint = [m for m in linear if isinstance(m, nn.Linear) and m.weight.shape == (3 * k, k)]
-    if len(square) == 4:
-        layers = square
-    elif joint and len(square) == 1:
-        layers = [joint[0], *square]
-    else:
+    draw: Draw,
+    subject: Subject,
+    block: nn.Module,
+    linear: list[nn.Linear | nn.Conv1d],
+    sizes: dict[str, int],
+    bias: bool,
+) -> tuple[list[nn.Linear], list[Weights]]:
+    """Take the layers of an attention that is written out in the block, and list what each may be."""
+    names = {id(module): name for name, module in block.named_modules()}
+    known = subject.notes.get("attention layers", [])
+    layers = attention_layers([m for m in linear if not known or names[id(m)] in known], sizes["k"])
+    if not is_whole(layers, sizes["k"]):
         sentence = (
             "The check finds no attention in this block. Keep one as an attribute: `SelfAttention` of exercise 3."
         )
         raise Trouble(sentence, "no attention")
-    for layer in layers:
-        randomize(layer.parameters(), draw)
-    pieces: list[tuple[torch.Tensor, torch.Tensor | None]] = []
-    for layer in layers:
-        parts = layer.weight.shape[0] // k
-        shifts = [None] * parts if layer.bias is None else layer.bias.detach().cpu().double().chunk(parts)
-        pieces += zip(layer.weight.detach().cpu().double().chunk(parts), shifts, strict=True)
-    ways = list(_ways(pieces, fixed_last=len(layers) == 2))
+    subject.notes["attention layers"] = [names[id(m)] for m in layers]  # where the MLP is 2 k wide, these may be it
+    ways = attention_ways(draw, layers, sizes["h"])
     ways = [way for way in ways if all((f"{name}.bias" in way) == bias for name in PROJECTIONS)]
     if not ways:
         raise Trouble(
             f"The attention's projections should have a bias just if `bias` says so; here bias={bias}.", "bias"
         )
-    fitted.weights |= ways[0]
-    return list(layers), ways
-
-
-def _ways(pieces: list[tuple[torch.Tensor, torch.Tensor | None]], fixed_last: bool) -> Iterator[Weights]:
-    """Yield the ways in which four matrices, with their biases, can be the attention's four layers."""
-    for order in permutations(range(4)):
-        if fixed_last and order[3] != 3:
-            continue
-        way: Weights = {}
-        for name, i in zip(ATTENTION, order, strict=True):
-            way[f"{name}.weight"], shift = pieces[i]
-            if shift is not None:
-                way[f"{name}.bias"] = shift
-        yield way
+    return layers, ways
 
 
 def _fit_mlp(
@@ -201,12 +182,14 @@ def _fit_mlp(
             if isinstance(layer, nn.Linear):
                 fit_linear(subject, draw, fitted, name, layer, wanted, dtype)
             else:
+                fitted.claim(name, layer.parameters())
                 _fit_convolution(draw.again(name), fitted, name, layer)
         return
     known = {id(p) for other in [*others, *linear] for p in other.parameters()}
     loose = [p for m in modules for p in m._parameters.values() if p is not None and id(p) not in known]
     matrices = [p for p in loose if sorted(p.squeeze().shape) == sorted((k, hidden))]
     if len(matrices) == 2:
+        fitted.claim("mlp", loose)
         _fit_loose(draw.again("mlp"), fitted, loose, matrices, k)
         return
     widths = sorted({n for shape in pairs for n in shape} - {k})

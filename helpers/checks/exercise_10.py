@@ -12,6 +12,7 @@ from helpers.checks.draw import Draw
 from helpers.checks.engine import Exercise, Step
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_10 import MISCONCEPTIONS
+from helpers.checks.refusal import Refusal, describe_outcome, outcome
 from helpers.checks.seen import Seen, close
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble, wrong_kind
@@ -103,16 +104,17 @@ def look_at_rest(subject: Subject, draw: Draw) -> Iterator[Seen]:
         size = {"height": sizes["rows"] * patch, "width": sizes["columns"] * patch}
         size[side] += draw.random.randint(1, patch - 1)
         images = draw.normal(sizes["b"], *size.values())
-        came = subject.call(lambda images=images: _outcome(subject.answer, images, patch), name=subject.name)
-        kind = _kind(came)
-        facts[f"came of the {side}"] = "ValueError" if isinstance(came, ValueError) else kind
-        facts[f"names the {side}"] = {str(size[side]), str(patch)} <= set(re.findall(r"\d+", str(came)))
+        came = subject.call(lambda images=images: outcome(subject.answer, images, patch), name=subject.name)
+        is_refused, kind = isinstance(came, Refusal), describe_outcome(came)
+        named = is_refused and {str(size[side]), str(patch)} <= set(re.findall(r"\d+", came.message))
+        facts[f"came of the {side}"] = is_refused or kind
+        facts[f"names the {side}"] = named or not is_refused or kind
         told[f"came of the {side}"] = (
             f"With patch={patch}, a {side} of {size[side]} pixels does not divide: that should raise a ValueError; "
             f"here comes {kind}."
         )
-        told[f"names the {side}"] = f"The ValueError should name both the {side}, {size[side]}, and the patch, {patch}."
-    wanted = {name: True if name.startswith("names") else "ValueError" for name in facts}
+        told[f"names the {side}"] = f"The {kind} should name both the {side}, {size[side]}, and the patch, {patch}."
+    wanted = dict.fromkeys(facts, True)
     yield Seen("What comes of a size that does not divide", facts, lambda: wanted, told=told)
 
 
@@ -132,21 +134,6 @@ def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
         {"the pictures": ("b", "line", "column")},
         sizes,
     )
-
-
-def _outcome(answer: Any, images: torch.Tensor, patch: int) -> Any:
-    """What a call gives, or the error that it raises."""
-    try:
-        return answer(images, patch)
-    except Exception as error:
-        return error
-
-
-def _kind(came: Any) -> str:
-    """What came, in a few words."""
-    if isinstance(came, torch.Tensor):
-        return f"an output of shape {tuple(came.shape)}"
-    return type(came).__name__
 
 
 def _clue(got: torch.Tensor, expected: torch.Tensor) -> str:

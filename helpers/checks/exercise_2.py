@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -16,13 +17,16 @@ from helpers.checks.attention_case import (
     draw_case,
     expected_output,
 )
+from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, SHARED, Draw
 from helpers.checks.dropout import dropout_facts, dropout_told, seen_without_dropout
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_2 import MISCONCEPTIONS
-from helpers.checks.seen import Seen
+from helpers.checks.parts import randomize
+from helpers.checks.seen import Seen, same
 from helpers.checks.subject import Subject
+from helpers.checks.used_before import overwrite, second_call
 
 
 def look_at_scores(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -33,35 +37,35 @@ def look_at_scores(subject: Subject, draw: Draw) -> Iterator[Seen]:
     sizes = draw.sizes("b·h tq tk d", 2, 8)
     n, tq, tk, d = sizes.values()
     queries, keys = draw.normal(n, tq, d), draw.normal(n, tk, d)
-    scores = queries.double() @ keys.double().transpose(1, 2)
-    yield Seen(
-        "What `calculate_score` gives",
-        subject.tensor(calculate_score, queries, keys, name="calculate_score"),
-        lambda: scores / d**0.5,
-        ("b·h", "tq", "tk"),
-        sizes,
-        also=lambda: [scores],
-    )
+    products = queries.double() @ keys.double().transpose(1, 2)
+    scores = subject.tensor(calculate_score, queries, keys, name="calculate_score")
+    if scores.dtype == queries.dtype and same(scores, products):
+        return  # whether they are scaled is still to be seen, so they are not called right
+    axes = ("b·h", "tq", "tk")
+    yield Seen("What `calculate_score` gives", scores, lambda: products / d**0.5, axes, sizes, dtype=queries.dtype)
 
 
-def look_at_weights(subject: Subject, draw: Draw, mask: str | None = None) -> Iterator[Seen]:
-    """The weights of one head, seen through values that are the identity."""
-    sizes = draw.sizes("b tq tk", 2, 8)
-    b, tq, tk = sizes.values()
-    queries, keys = draw.normal(b, tq, 1, tk), draw.normal(b, tk, 1, tk)
-    values = torch.eye(tk).expand(b, tk, tk)[:, :, None].contiguous()
+def look_at_weights(subject: Subject, draw: Draw, mask: str | None = None, **fixed: int) -> Iterator[Seen]:
+    """The weights of one head, seen through values that are the identity, with zeros behind it: tk and d differ."""
+    sizes = draw.sizes("b tq tk more", 2, 8) | fixed
+    b, tq, tk, d = sizes["b"], sizes["tq"], sizes["tk"], sizes["tk"] + sizes["more"]
+    queries, keys = draw.normal(b, tq, 1, d), draw.normal(b, tk, 1, d)
+    values = torch.eye(tk, d).expand(b, tk, d)[:, :, None].contiguous()
     where = None if mask is None else draw.mask(mask, b, 1, tq, tk)
     layer = subject.make(0.0)
 
     def call(*tensors: torch.Tensor | None) -> torch.Tensor:
-        return subject.tensor(layer, *(x for x in tensors if x is not None))
+        output = subject.tensor(layer, *(x for x in tensors if x is not None))
+        return output[..., :tk] if output.shape[-1:] == (d,) and not output[..., tk:].any() else output
 
+    got = call(queries, keys, values, where)
     yield Seen(
         "The weight matrix of one head (the output for values that are the identity)" + MASK_WORDS[mask],
-        call(queries, keys, values, where),
-        lambda: expected_output(queries, keys, values, where),
+        got,
+        lambda: expected_output(queries, keys, values, where)[..., : tk if got.shape[-1:] == (tk,) else d],
         ("b", "tq", "tk"),
-        sizes,
+        {"b": b, "tq": tq, "tk": tk, "d": d},
+        dtype=queries.dtype,
         shares=True,
         clue=lambda got: "" if where is None else _forbidden(got, where),
         alone=lambda: call(queries[:1], keys[:1], values[:1], where if where is None else where[:1]),
@@ -90,7 +94,7 @@ def look_at_output(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Se
         lambda: expected_output(queries, keys, values, mask),
         ("b", "tq", "h·d"),
         sizes,
-        dtype=torch.float64 if double else None,
+        dtype=queries.dtype,
         alone=lambda: call(queries[:1], keys[:1], values[:1], mask=first),
     )
 
@@ -193,15 +197,56 @@ def look_at_dropout(subject: Subject, draw: Draw, p: float = 0.25) -> Iterator[S
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """A layer that has been used, with a mask and other sizes, keeps nothing of it."""
+    """A layer that has been used keeps nothing: neither of other sizes, nor of other numbers of the same sizes."""
     layer = subject.make(0.0)
-    tensors, mask, _ = draw_case(draw, PADDING)
-    subject.tensor(layer, *tensors, mask)
+    inputs, mask, sizes = draw_case(draw, PADDING)
+    assert mask is not None
+    subject.tensor(layer, *inputs, mask)
+    what = "The output of a layer that was used before, for other tensors of the same sizes,"
+    for in_place in (False, True):
+        others = [*(draw.normal(*x.shape) for x in inputs), mask.roll(1, 0)]
+        if in_place:
+            overwrite(*inputs, mask, by=others)
+        else:
+            *inputs, mask = others
+        with second_call("with other numbers"):
+            output = subject.tensor(layer, *inputs, mask)
+        yield Seen(what, output, functools.partial(expected_output, *inputs, mask), ("b", "tq", "h·d"), sizes)
     queries, keys, values = draw_case(draw)[0]
     sizes = dict(zip(("b", "tq", "h", "d"), queries.shape, strict=True)) | {"h·d": values[0, 0].numel()}
-    output = subject.tensor(layer, queries, keys, values)
+    with second_call():
+        output = subject.tensor(layer, queries, keys, values)
     what = "The output of a layer that was used before, with other sizes and a mask,"
     yield Seen(what, output, lambda: expected_output(queries, keys, values), ("b", "tq", "h·d"), sizes)
+
+
+def look_at_parameters(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """The layer has nothing to learn, or at least nothing that would change the output."""
+    layer = subject.make(0.0)
+    learned = dict(layer.named_parameters())
+    if not learned:
+        return
+    (queries, keys, values), _, sizes = draw_case(draw)
+    randomize(learned.values(), draw)
+    expected = functools.partial(expected_output, queries, keys, values)
+    what = f"With other numbers in `{next(iter(learned))}`, which the formula does not have, the output"
+    yield Seen(what, subject.tensor(layer, queries, keys, values), expected, ("b", "tq", "h·d"), sizes)
+
+
+def look_closely(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Float64 is float64 all through: a change that float32 cannot hold comes out at the end."""
+    (queries, keys, values), _, sizes = draw_case(draw, dtype=torch.float64)
+    layer, change = subject.make(0.0), draw.normal(*values.shape, dtype=torch.float64)
+    first, second = (subject.tensor(layer, queries, keys, v) for v in (values, values + 1e-9 * change))
+    expected = functools.partial(expected_output, queries, keys, change)
+    what = "What a tiny change of the values in float64 changes, times a billion,"
+    yield Seen(what, ((second - first) * 1e9).float(), expected, ("b", "tq", "h·d"), sizes)
+
+
+def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Tensors that are made on the way are made where the inputs are."""
+    inputs, mask, _ = draw_case(draw, PER_QUERY)
+    yield from seen_elsewhere(subject, subject.make(0.0), *inputs, mask)
 
 
 SIMPLER: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -243,6 +288,9 @@ EXERCISE = Exercise(
         Step("masks", look_at_weights, {"mask": PADDING}),
         *(_output("masks", mask=mask) for mask in (PADDING, CAUSAL, PER_QUERY, PER_HEAD, SHARED)),
         _output("masks", mask=CAUSAL, tq=6, tk=6),
+        _output("masks", mask=PADDING, ones="tq"),
+        _output("masks", mask=PER_QUERY, ones="b"),
+        _output("masks", mask=PER_HEAD, ones="h d"),
         Step("large numbers", look_at_check_tensor),
         _output("float64", dtype=torch.float64, mask=PER_QUERY),
         Step("the gradients", look_at_gradients),
@@ -256,6 +304,9 @@ EXERCISE = Exercise(
         Step("train mode without dropout", look_at_training, {"mask": PADDING}),
         Step("dropout", look_at_dropout),
         Step("using a layer twice", look_twice),
+        Step("nothing to learn", look_at_parameters),
+        Step("float64", look_closely),
+        Step("other devices", look_elsewhere),
     ),
     telling="several heads",
     misconceptions=MISCONCEPTIONS,

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from helpers.checks.attention_case import NAN_GRADIENT
+from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, Draw
-from helpers.checks.dropout import seen_without_dropout
+from helpers.checks.dropout import seen_with_dropout, seen_without_dropout
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_3 import MISCONCEPTIONS
 from helpers.checks.parts import remembered
-from helpers.checks.seen import Seen
-from helpers.checks.self_attention_case import Case, expected_output, fit_attention, run_layer
+from helpers.checks.seen import Seen, same
+from helpers.checks.self_attention_case import Case, attention_by_parts, expected_output, fit_attention, run_layer
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble
+from helpers.checks.used_before import overwrite, second_call
+from helpers.checks.where_dropout import all_kept, seen_dropout
 
 
 def look_at_output(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
@@ -40,19 +45,44 @@ def look_at_defaults(subject: Subject, draw: Draw) -> Iterator[Seen]:
     yield Seen(what, output, lambda: expected_output(fitted.weights, 8, x.double()), ("b", "t", "k"), sizes)
 
 
-def look_at_error(subject: Subject, draw: Draw, message: bool = False) -> Iterator[Seen]:
-    """An embed_dim that does not divide by num_heads; and whether the error's message names both."""
+def look_at_error(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """An embed_dim that does not divide by num_heads is refused, in words that name both."""
     h = draw.random.randrange(3, 7)
     k = h * draw.random.randrange(2, 5) + draw.random.randrange(1, h)
-    raises = False
+    facts = {"an error": False, "both named": False}
     try:
         subject.make(k, h)
     except Trouble as trouble:
         if trouble.key[0] != "raised":
             raise
-        raises = not message or all(re.search(rf"\b{number}\b", str(trouble.key[-1])) for number in (k, h))
-    told = {"an error": f"{subject.name}({k}, {h}) should raise an error that names {k} and {h}: it does not divide."}
-    yield Seen("The width of a head", {"an error": raises}, lambda: {"an error": True}, told=told)
+        message = str(trouble.key[-1])
+        by_number = all(re.search(rf"\b{number}\b", message) for number in (k, h))
+        facts = {"an error": True, "both named": by_number or all(n in message for n in ("embed_dim", "num_heads"))}
+    made = f"{subject.name}({k}, {h})"
+    told = {
+        "an error": f"{made} should raise an error that names {k} and {h}: it does not divide.",
+        "both named": f"The error of {made} should name both embed_dim, {k}, and num_heads, {h}.",
+    }
+    yield Seen("The width of a head", facts, lambda: dict.fromkeys(facts, True), told=told)
+
+
+def look_at_own_width(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """With a head_dim, nothing has to divide."""
+    b, t, h, d = draw.sizes("b t h d", 2, 6).values()
+    k = h * 3 + draw.random.randrange(1, h)
+    sizes = {"b": b, "t": t, "h": h, "k": k, "d": d, "h·d": h * d}
+    try:
+        layer = subject.make(k, h, head_dim=d, dropout=0.0, bias=True)
+    except Trouble as trouble:
+        if trouble.key[0] != "raised":
+            raise
+        sentence = f"With head_dim={d} nothing has to divide, and {subject.name}({k}, {h}, {d}) should pass."
+        raise Trouble(f"{sentence} {trouble.sentence}", "refused", trouble.key[1]) from None
+    fitted = remembered(subject, draw, "own", fit_attention(subject, draw, layer, sizes, bias=True))
+    x = draw.normal(b, t, k)
+    what = f"The output of {subject.name}({k}, {h}, head_dim={d}, bias=True)"
+    expected = functools.partial(expected_output, fitted.weights, h, x.double())
+    yield Seen(what, run_layer(subject, layer, x), expected, ("b", "t", "k"), sizes)
 
 
 def look_at_empty_rows(subject: Subject, draw: Draw, mask: str, gradients: bool = False) -> Iterator[Seen]:
@@ -102,30 +132,73 @@ def look_at_training(subject: Subject, draw: Draw, **settings: Any) -> Iterator[
     yield case.seen("The output in train mode with dropout=0")
 
 
-def look_at_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """Train mode is random, and the more so the larger `dropout` is; where it falls is left to the attention."""
-    case = Case(subject, draw, dropout=0.9, h=3, b=4, t=8)
-    clean = case.expected()
+def look_at_dropout(subject: Subject, draw: Draw, dropout: float | None = 0.4) -> Iterator[Seen]:
+    """Dropout falls on the attention's weights, one by one, and on nothing else; None: as often as by default."""
+    case = Case(subject, draw, context=True, dropout=dropout, dtype=torch.float64, b=6, t=8, tk=3, h=2, m=3)
     case.layer.train()
-    first, second = (case.call().detach().cpu().double() for _ in range(2))
-    bias = case.fitted.weights.get("unify_heads.bias", torch.zeros(()))
-    # The variance that dropout adds is p / (1 - p) times the square of what it falls on: 9 here, 0.1 for p = 0.1.
-    added = (first - clean).square().mean() / (clean - bias).square().mean()
-    facts = {"random": not torch.equal(first, second), "as much as it says": bool(added > 1)}
-    told = {
-        "random": "Two calls with the same input give the same output although dropout=0.9: nothing is dropped.",
-        "as much as it says": "With dropout=0.9 nearly everything should be dropped; far less is.",
-    }
-    yield Seen("Dropout in train mode", facts, lambda: dict.fromkeys(facts, True), told=told)
+    p = 0.1 if dropout is None else dropout
+    first, second = case.call(), case.call()
+    yield seen_with_dropout(first, second, p)
+    if first.shape != case.x.shape:
+        yield case.seen("The output in train mode", first)
+        return
+    kept = all_kept(6).reshape(-1, 2, 3)  # of two heads, three weights each
+    weights, values = attention_by_parts(case.fitted.weights, 2, case.x, case.context)
+    attended = torch.einsum("bhtj,whj,bhjd->btwhd", weights, kept / (1 - p), values).flatten(-2).flatten(0, 1)
+    ways = F.linear(attended, case.fitted.weights["unify_heads.weight"], case.fitted.weights.get("unify_heads.bias"))
+    name = "the attention's weights"
+    told = {name: "The attention's weights are never dropped."}
+    what = "Dropout in train mode" + (
+        " for a layer made without `dropout`, which is 0.1 then" if dropout is None else ""
+    )
+    yield seen_dropout(first.flatten(0, 1), ways, {name: kept.flatten(1)}, p, told, what)
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """A layer that has been used, with a mask, a context and other sizes, keeps nothing of it."""
+    """A layer that has been used keeps nothing: neither of other sizes, nor of other numbers of the same sizes."""
     case = Case(subject, draw, mask=PADDING, context=True)
+    assert case.mask is not None
+    assert case.context is not None
+    what = "The output of a layer that was used before, for other tensors of the same sizes,"
     case.call()
-    case.x, case.mask, case.context, case.words = case.draw.normal(5, 9, case.sizes["k"]), None, None, ""
+    for in_place in (False, True):
+        others = [draw.normal(*case.x.shape), case.mask.roll(1, 0), draw.normal(*case.context.shape)]
+        if in_place:
+            overwrite(case.x, case.mask, case.context, by=others)
+        else:
+            case.x, case.mask, case.context = others
+        with second_call("with other numbers"):
+            yield case.seen(what)
+    case.refit()
+    with second_call("with other weights"):
+        yield case.seen("The output of a layer that was used before, with other weights since,")
+    case.x, case.mask, case.context, case.words = draw.normal(5, 9, case.sizes["k"]), None, None, ""
     case.sizes = case.sizes | {"b": 5, "t": 9}
-    yield case.seen("The output of a layer that was used before, with other sizes, a mask and a context,")
+    with second_call():
+        yield case.seen("The output of a layer that was used before, with other sizes, a mask and a context,")
+
+
+def look_at_order(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """By place, the arguments are (x, mask, context)."""
+    case = Case(subject, draw, mask=PADDING, context=True)
+    told = {
+        "order": "Handed over by place, as in `layer(x, mask, context)`, the arguments of `forward` are taken for each "
+        "other: `mask` comes second, `context` third."
+    }
+    wanted = case.call()
+    try:
+        came = subject.tensor(case.layer, case.x, case.mask, case.context)
+    except Trouble as trouble:
+        if trouble.key[0] != "raised":
+            raise
+        came = torch.zeros(())
+    yield Seen("The order of the arguments", {"order": same(came, wanted)}, lambda: {"order": True}, told=told)
+
+
+def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Tensors that are made on the way are made where the inputs are."""
+    case = Case(subject, draw, mask=PER_QUERY, context=True)
+    yield from seen_elsewhere(subject, case.layer, case.x, named={"mask": case.mask, "context": case.context})
 
 
 SIMPLER: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -149,7 +222,6 @@ def _output(right: str, **settings: Any) -> Step:
     return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER))
 
 
-ERROR_MESSAGE = "the error for an embed_dim that does not divide could name both numbers, embed_dim and num_heads."
 EXERCISE = Exercise(
     id="3",
     title="self-attention with several heads",
@@ -167,10 +239,13 @@ EXERCISE = Exercise(
         _output("head_dim", heads="wide"),
         _output("head_dim", heads="own", bias=True),
         Step("the error for a remainder", look_at_error),
-        Step("the error for a remainder", look_at_error, {"message": True}, remark=ERROR_MESSAGE),
+        Step("head_dim", look_at_own_width),
         _output("context", context=True),
         *(_output("masks", mask=mask) for mask in (PADDING, CAUSAL, PER_QUERY, PER_HEAD)),
         *(_output("masks with a context", mask=mask, context=True) for mask in (PADDING, CAUSAL, PER_HEAD)),
+        Step("the order of the arguments", look_at_order),
+        _output("masks", mask=PADDING, context=True, ones="t"),
+        _output("masks", mask=PER_QUERY, ones="b h"),
         _output("sizes of 1", ones="b t"),
         _output("sizes of 1", ones="m tk", context=True),
         _output("long inputs", long=True, context=True),
@@ -185,8 +260,10 @@ EXERCISE = Exercise(
         Step("train mode without dropout", look_at_training),
         Step("train mode without dropout", look_at_training, {"mask": PER_QUERY, "context": True}),
         Step("dropout", look_at_dropout),
-        Step("the default of 8 heads", look_at_defaults),
+        Step("the defaults", look_at_defaults),
+        Step("the defaults", look_at_dropout, {"dropout": None}),
         Step("using a layer twice", look_twice),
+        Step("other devices", look_elsewhere),
     ),
     telling="several heads",
     misconceptions=MISCONCEPTIONS,

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 
 from helpers.checks.block_case import Case
+from helpers.checks.block_dropout import seen_block_dropout
+from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, Draw
 from helpers.checks.dropout import seen_with_dropout, seen_without_dropout
 from helpers.checks.engine import Exercise, Step, simpler_cases
@@ -15,6 +17,7 @@ from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_4 import MISCONCEPTIONS
 from helpers.checks.seen import Seen
 from helpers.checks.subject import Subject
+from helpers.checks.used_before import overwrite, second_call
 
 
 def look_at_output(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
@@ -68,11 +71,24 @@ def look_at_training(subject: Subject, draw: Draw, **settings: Any) -> Iterator[
     yield case.seen("The output in train mode with dropout=0")
 
 
-def look_at_dropout(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
-    """Train mode is random; where dropout falls is left open."""
-    case = Case(subject, draw, dropout=0.7, b=2, t=6, **settings)
+def look_at_dropout(
+    subject: Subject, draw: Draw, dropout: float | None = 0.4, options: dict[str, Any] | None = None
+) -> Iterator[Seen]:
+    """Dropout falls on the attention's weights and on what attention and MLP return; None: as often as by default.
+
+    With texts of one word there are few numbers to drop.
+    """
+    p, b = (0.1, 300) if dropout is None else (dropout, 60)  # so many that none is dropped once in 10^13 checks
+    case = Case(subject, draw, dropout=dropout, dtype=torch.float64, options=options, b=b, t=1, h=2, m=2, more=1)
     case.layer.train()
-    yield seen_with_dropout(case.call(), case.call(), 0.7)
+    first, second = case.call(), case.call()
+    yield seen_with_dropout(first, second, p)
+    if first.shape != case.x.shape:
+        yield case.seen("The output in train mode", first)
+        return
+    what = "Dropout in train mode" + case.words
+    what += " for a block made without `dropout`, which is 0.1 then" if dropout is None else ""
+    yield seen_block_dropout(first[:, 0], case, p, what)
 
 
 def look_at_defaults(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -83,12 +99,28 @@ def look_at_defaults(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """A block that has been used, with a mask and other sizes, keeps nothing of it."""
+    """A block that has been used keeps nothing: neither of other sizes, nor of other numbers of the same sizes."""
     case = Case(subject, draw, mask=PADDING)
+    assert case.mask is not None
     case.call()
+    for in_place in (False, True):
+        others = [draw.normal(*case.x.shape), case.mask.roll(1, 0)]
+        if in_place:
+            overwrite(case.x, case.mask, by=others)
+        else:
+            case.x, case.mask = others
+        with second_call("with other numbers"):
+            yield case.seen("The output of a block that was used before, for other tensors of the same sizes,")
     case.x, case.mask, case.words = draw.normal(5, 9, case.sizes["k"]), None, ""
     case.sizes = case.sizes | {"b": 5, "t": 9}
-    yield case.seen("The output of a block that was used before, with other sizes and a mask,")
+    with second_call():
+        yield case.seen("The output of a block that was used before, with other sizes and a mask,")
+
+
+def look_elsewhere(subject: Subject, draw: Draw, **options: Any) -> Iterator[Seen]:
+    """Tensors that are made on the way are made where the inputs are."""
+    case = Case(subject, draw, mask=PER_QUERY, options=options)
+    yield from seen_elsewhere(subject, case.layer, case.x, case.mask)
 
 
 SIMPLER: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -149,7 +181,10 @@ EXERCISE = Exercise(
         Step("dropout", look_at_dropout),
         Step("dropout", look_at_dropout, {"options": {"norm_first": True}}),
         Step("the defaults", look_at_defaults),
+        Step("the defaults", look_at_dropout, {"dropout": None}),
         Step("using a block twice", look_twice),
+        Step("other devices", look_elsewhere),
+        Step("other devices", look_elsewhere, {"norm_first": True}),
     ),
     telling="norm first",
     misconceptions=MISCONCEPTIONS,

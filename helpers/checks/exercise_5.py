@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterator
@@ -9,12 +10,15 @@ from typing import Any
 
 import torch
 
+from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import Draw
 from helpers.checks.engine import Exercise, Step
 from helpers.checks.mistakes_5 import MISCONCEPTIONS
+from helpers.checks.refusal import Refusal, describe_outcome, outcome
 from helpers.checks.seen import Seen, close
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble
+from helpers.checks.used_before import second_call
 
 AXES = ("b", "t", "k")
 
@@ -42,7 +46,8 @@ def look_at_encoding(subject: Subject, draw: Draw, **settings: Any) -> Iterator[
     sizes, max_len = _sizes(draw, **settings)
     b, t, k = sizes.values()
     added = subject.tensor(subject.make(k, 0.0, max_len), torch.zeros(b, t, k))
-    yield Seen("What is added to zeros", added, lambda: expected_encoding(t, k).expand(b, t, k), AXES, sizes)
+    expected = expected_encoding(t, k).expand(b, t, k)
+    yield Seen("What is added to zeros", added, lambda: expected, AXES, sizes, dtype=torch.float32)
 
 
 def look_at_odd_encoding(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -73,7 +78,7 @@ def look_at_sum(subject: Subject, draw: Draw, dtype: torch.dtype = torch.float32
         lambda: x.double() + expected_encoding(t, k),
         AXES,
         sizes,
-        dtype=dtype if double else None,
+        dtype=dtype,
         alone=lambda: subject.tensor(layer, x[:1]),
     )
 
@@ -82,33 +87,28 @@ def look_at_longest(subject: Subject, draw: Draw, default: bool = False) -> Iter
     """A text as long as the table passes; a longer one is refused, and the message names both lengths."""
     longest = 512 if default else draw.random.randint(5, 9)
     layer = subject.make(4, 0.0) if default else subject.make(4, 0.0, longest)
-    fits, too_long = torch.zeros(2, longest, 4), torch.zeros(2, longest + 2, 4)
-    refused = isinstance(subject.call(lambda: _outcome(layer, fits)), ValueError)
+    fits = torch.zeros(2, longest, 4)
+    refused = isinstance(subject.call(lambda: outcome(layer, fits)), Refusal)
     told = {"taken": f"With max_len={longest}, a text of {longest} tokens should pass; here it is refused."}
     yield Seen("What comes of a text of max_len tokens", {"taken": not refused}, lambda: {"taken": True}, told=told)
     output = subject.tensor(layer, fits)
     what = f"For a text of {longest} tokens, which is max_len, the output"
     yield Seen(what, output, lambda: expected_encoding(longest, 4).expand(2, -1, -1), AXES, {"b": 2, "k": 4})
 
-    came = subject.call(lambda: _outcome(layer, too_long))
-    kind = type(came).__name__ if isinstance(came, Exception) else f"an output of shape {tuple(came.shape)}"
-    both = {str(longest), str(longest + 2)} <= set(re.findall(r"\d+", str(came)))
-    told = {
-        "came": f"With max_len={longest}, a text of {longest + 2} tokens should raise a ValueError; here comes {kind}.",
-        "both named": f"The ValueError should name both lengths, {longest + 2} and {longest}.",
-    }
-    facts = {"came": kind, "both named": both}
-    yield Seen(
-        "What comes of a text longer than max_len", facts, lambda: {"came": "ValueError", "both named": True}, told=told
-    )
-
-
-def _outcome(layer: torch.nn.Module, x: torch.Tensor) -> Any:
-    """What a call gives, or the error that it raises."""
-    try:
-        return layer(x)
-    except Exception as error:
-        return error
+    for more in (2, 1):
+        came = subject.call(lambda: outcome(layer, torch.zeros(2, longest + more, 4)))  # noqa: B023
+        is_refused = isinstance(came, Refusal)
+        kind = describe_outcome(came)
+        both = is_refused and {str(longest), str(longest + more)} <= set(re.findall(r"\d+", came.message))
+        words = (
+            f"a text of {longest + more} tokens should raise a ValueError that names both lengths; here comes {kind}."
+        )
+        told = {
+            "came": f"With max_len={longest}, {words}",
+            "both named": f"The {kind} should name both lengths, {longest + more} and {longest}.",
+        }
+        facts = {"came": is_refused or kind, "both named": both or not is_refused or kind}
+        yield Seen("What comes of a text longer than max_len", facts, lambda: dict.fromkeys(facts, True), told=told)  # noqa: B023
 
 
 def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -143,12 +143,13 @@ def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
         yield Seen(what, output, lambda: x.double() + expected_encoding(t, k), AXES, sizes)
 
 
-def look_at_dropout(subject: Subject, draw: Draw, p: float = 0.25) -> Iterator[Seen]:
-    """Dropout falls on the sum: what is dropped is 0, what is kept is the sum divided by 1 - p."""
+def look_at_dropout(subject: Subject, draw: Draw, dropout: float | None = 0.25) -> Iterator[Seen]:
+    """Dropout falls on the sum: what is dropped is 0, what is kept is the sum divided by 1 - p; by default p is 0.1."""
+    p = 0.1 if dropout is None else dropout
     b, t, k = 4, 11, 32
     x = draw.normal(b, t, k)
     clean = x + expected_encoding(t, k)
-    layer = subject.make(k, p).train()
+    layer = (subject.make(k) if dropout is None else subject.make(k, p)).train()
     first, second = (subject.tensor(layer, x) for _ in range(2))
     if first.shape != clean.shape:
         yield Seen("The output in train mode", first, lambda: clean, AXES, {"b": b, "t": t, "k": k})
@@ -172,38 +173,29 @@ def look_at_dropout(subject: Subject, draw: Draw, p: float = 0.25) -> Iterator[S
         "the rest made up for": f"The numbers that are kept should be the sum, divided by 1 - {p}.",
         "each on its own": "Each number should be dropped or kept on its own; here they go together.",
     }
-    yield Seen(f"Dropout in train mode with p = {p}", facts, lambda: dict.fromkeys(facts, True), told=told)
+    made = " for a layer made without `dropout`, which is 0.1 then" if dropout is None else f" with p = {p}"
+    yield Seen(f"Dropout in train mode{made}", facts, lambda: dict.fromkeys(facts, True), told=told)
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """A layer that was used for a shorter text, and a larger batch, keeps nothing of it."""
+    """A layer that was used for shorter and for longer texts, and for larger batches, keeps nothing of them."""
     sizes, max_len = _sizes(draw, b=2)
     b, t, k = sizes.values()
     layer = subject.make(k, 0.0, max_len)
     subject.tensor(layer, draw.normal(b + 3, t - 1, k))
-    x = draw.normal(b, t, k)
-    what = "The output of a layer that was used before, for a shorter text,"
-    yield Seen(what, subject.tensor(layer, x), lambda: x.double() + expected_encoding(t, k), AXES, sizes)
+    for length, words in ((t, "a shorter"), (t, "another"), (t - 2, "a longer"), (max_len, "a shorter")):
+        x = draw.normal(b, length, k)
+        what = f"The output of a layer that was used before, for {words} text,"
+        with second_call(f"after {words} text"):
+            output = subject.tensor(layer, x)
+        expected = x.double() + expected_encoding(length, k)
+        yield Seen(what, output, functools.partial(torch.clone, expected), AXES, {**sizes, "t": length})
 
 
 def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """The layer moves to another device with all that it needs, if there is another."""
-    device = other_device()
-    if device is None:
-        return
+    """The layer moves to another device with all that it needs."""
     sizes, max_len = _sizes(draw)
-    layer = subject.make(sizes["k"], 0.0, max_len)
-    x = torch.zeros(*sizes.values(), device=device)
-    facts = {"moves": not isinstance(subject.call(lambda: _outcome(layer.to(device), x)), RuntimeError)}
-    told = {"moves": "Its table, or its positions, stay behind on the CPU: `register_buffer` takes them along."}
-    yield Seen(f"The layer on another device ({device.type})", facts, lambda: {"moves": True}, told=told)
-
-
-def other_device() -> torch.device | None:
-    """A GPU that is in use already: to wake one takes longer than a check may."""
-    if torch.cuda.is_initialized():
-        return torch.device("cuda")
-    return torch.device("mps") if torch.backends.mps.is_available() else None
+    yield from seen_elsewhere(subject, subject.make(sizes["k"], 0.0, max_len), draw.normal(*sizes.values()))
 
 
 def _sum(right: str, **settings: Any) -> Step:
@@ -227,11 +219,13 @@ EXERCISE = Exercise(
         _sum("a batch larger than max_len", b=9, max_len=8),
         Step("odd widths", look_at_odd_encoding),
         *(_sum("sizes of 1", **{axis: 1}) for axis in AXES),
+        _sum("long texts", t=43, k=6, max_len=50),
         Step("texts that are too long", look_at_longest),
         Step("texts that are too long", look_at_longest, {"default": True}),
         Step("the gradients", look_at_gradients),
         Step("eval mode", look_at_eval),
         Step("dropout", look_at_dropout),
+        Step("the default dropout", look_at_dropout, {"dropout": None}),
         Step("using a layer twice", look_twice),
         _sum("float64", dtype=torch.float64),
         Step("other devices", look_elsewhere),

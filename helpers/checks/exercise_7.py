@@ -11,6 +11,7 @@ from helpers.checks.draw import Draw
 from helpers.checks.engine import Exercise, Step
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_7 import MISCONCEPTIONS
+from helpers.checks.refusal import Refusal, describe_outcome, outcome
 from helpers.checks.seen import Seen
 from helpers.checks.subject import Subject
 from helpers.checks.transformer_case import Case
@@ -58,21 +59,13 @@ def look_at_longest(subject: Subject, draw: Draw) -> Iterator[Seen]:
     case = Case(subject, draw, more=0)
     yield case.seen("logits", case.call(), "For a text of max_len tokens, the output")
     longer = torch.ones(case.sizes["b"], case.max_len + 1, dtype=torch.long)
-    came = subject.call(lambda: _outcome(case.model, longer))
-    kind = type(came).__name__ if isinstance(came, Exception) else "an output"
+    came = subject.call(lambda: outcome(case.model, longer))
+    refused = isinstance(came, Refusal | Exception)
     told = {
-        "came": f"With max_len={case.max_len}, a text of {case.max_len + 1} tokens should raise a ValueError; here "
-        f"comes {kind}. Your PositionalEncoding sees to it, if it is told max_len."
+        "refused": f"With max_len={case.max_len}, a text of {case.max_len + 1} tokens should raise a ValueError; here "
+        f"comes {describe_outcome(came)}. Your PositionalEncoding sees to it, if it is told max_len."
     }
-    what = "What comes of a text longer than max_len"
-    yield Seen(what, {"came": kind}, lambda: {"came": "ValueError"}, told=told)
-
-
-def _outcome(model: torch.nn.Module, token_ids: torch.Tensor) -> Any:
-    try:
-        return model(token_ids)
-    except Exception as error:
-        return error
+    yield Seen("What comes of a text longer than max_len", {"refused": refused}, lambda: {"refused": True}, told=told)
 
 
 def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:

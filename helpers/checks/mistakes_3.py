@@ -257,6 +257,24 @@ class DropoutNotPassedOn(SelfAttentionByHand):
         return weights
 
 
+@MISCONCEPTIONS(
+    "dropout on the output as well",
+    "Dropout falls on the layer's output, too. It belongs on the attention's weights alone.",
+)
+class DropoutOnOutputToo(SelfAttentionByHand):
+    def unify(self, x: torch.Tensor) -> torch.Tensor:
+        return F.dropout(super().unify(x), self.p, self.training)
+
+
+@MISCONCEPTIONS(
+    "dropout on the output alone",
+    "Dropout falls on the layer's output. It belongs on the attention's weights, after softmax.",
+)
+class DropoutOnOutputAlone(DropoutOnOutputToo):
+    def drop(self, weights: torch.Tensor) -> torch.Tensor:
+        return weights
+
+
 @MISCONCEPTIONS("a fixed dropout", "Dropout is 0.1 whatever the `dropout` argument says: hand it on to the attention.")
 class FixedDropout(SelfAttentionByHand):
     def drop(self, weights: torch.Tensor) -> torch.Tensor:

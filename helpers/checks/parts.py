@@ -32,6 +32,7 @@ class Fitted:
 
     weights: Weights = field(default_factory=dict)
     parameters: dict[str, nn.Parameter] = field(default_factory=dict)
+    claimed: list[nn.Parameter] = field(default_factory=list)
     _owners: dict[int, str] = field(default_factory=dict)
 
     def claim(self, name: str, parameters: Iterable[nn.Parameter | None]) -> None:
@@ -42,6 +43,8 @@ class Fitted:
         Trouble
             Two names share a parameter.
         """
+        parameters = [*parameters]
+        self.claimed += [parameter for parameter in parameters if parameter is not None]
         for parameter in parameters:
             other = name if parameter is None else self._owners.setdefault(id(parameter), name)
             if other != name:

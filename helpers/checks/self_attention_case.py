@@ -11,7 +11,7 @@ from torch import nn
 
 from helpers.checks.attention_by_hand import torch_attention
 from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, Draw
-from helpers.checks.parts import Fitted, Wanted, fit_linear, part, remembered
+from helpers.checks.parts import Fitted, Wanted, fit_linear, part, randomize, remembered
 from helpers.checks.seen import Seen
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble
@@ -34,15 +34,29 @@ def expected_output(
     context: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return what torch's functions give with these weights: (b, t, k) gives (b, t, k), in float64."""
-    context = x if context is None else context
-    sources = zip(PROJECTIONS, (x, context, context), strict=True)
-    heads = (
-        F.linear(source, weights[f"{name}.weight"], weights.get(f"{name}.bias")).unflatten(-1, (h, -1)).transpose(1, 2)
-        for name, source in sources
-    )
-    queries, keys, values = heads
+    queries, keys, values = _projected(weights, h, x, x if context is None else context)
     joined = torch_attention(queries, keys, values, mask).transpose(1, 2).flatten(2)
     return F.linear(joined, weights["unify_heads.weight"], weights.get("unify_heads.bias"))
+
+
+def attention_by_parts(
+    weights: Mapping[str, torch.Tensor], h: int, x: torch.Tensor, context: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what each head shares out, (b, h, t, tk), and its values, (b, h, tk, d), in float64."""
+    x = x.detach().double()
+    queries, keys, values = _projected(weights, h, x, x if context is None else context.detach().double())
+    return (queries @ keys.mT / queries.shape[-1] ** 0.5).softmax(-1), values
+
+
+def _projected(
+    weights: Mapping[str, torch.Tensor], h: int, x: torch.Tensor, context: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return queries, keys and values, (b, h, t, d)."""
+    queries, keys, values = (
+        F.linear(source, weights[f"{name}.weight"], weights.get(f"{name}.bias")).unflatten(-1, (h, -1)).transpose(1, 2)
+        for name, source in zip(PROJECTIONS, (x, context, context), strict=True)
+    )
+    return queries, keys, values
 
 
 def fit_attention(
@@ -86,7 +100,7 @@ class Case:
         dtype: torch.dtype = torch.float32,
         ones: str = "",
         long: bool = False,
-        dropout: float = 0.0,
+        dropout: float | None = 0.0,
         **fixed: int,
     ) -> None:
         sizes = draw.sizes("b t tk h m d", 2, 8, ["h*m"])
@@ -97,20 +111,30 @@ class Case:
         d = {"usual": sizes["m"], "wide": k, "own": sizes["d"]}[heads]
         b, h, t, tk = sizes["b"], sizes["h"], sizes["t"], sizes["tk"] if context else sizes["t"]
         self.sizes = {"b": b, "t": t, "h": h, "k": k, "d": d, "h·d": h * d} | ({"tk": tk} if context else {})
-        named: dict[str, Any] = {"dropout": dropout} | ({"bias": True} if bias else {})
+        named: dict[str, Any] = ({} if dropout is None else {"dropout": dropout}) | ({"bias": True} if bias else {})
         if heads != "usual":
             named["head_dim"] = d
         self.subject, self.draw = subject, draw
         layer = subject.make(k, h, **named)
         self.layer = layer if dtype == torch.float32 else layer.to(dtype)
-        fitted = fit_attention(subject, draw, self.layer, self.sizes, bias, dtype)
-        self.fitted = remembered(subject, draw, str(sizes), fitted)
+        self.bias, self.dtype = bias, dtype
+        self.fitted = self._fitted(draw, str(sizes))
         self.x = draw.normal(b, t, k, dtype=dtype)
         self.context = draw.normal(b, tk, k, dtype=dtype) if context else None
         self.mask = None if mask is None else draw.mask(mask, b, h, t, tk)
         self.words = MASK_WORDS[mask] + (" and a context" if mask and context else " with a context" if context else "")
         self.words += {"usual": "", "wide": " with head_dim=embed_dim", "own": f" with head_dim={d}"}[heads]
         self.words += " with bias=True" if bias else ""
+
+    def _fitted(self, draw: Draw, name: str) -> Fitted:
+        fitted = fit_attention(self.subject, draw, self.layer, self.sizes, self.bias, self.dtype)
+        known = {id(parameter) for parameter in fitted.claimed}
+        randomize([p for p in self.layer.parameters() if id(p) not in known], draw.again("others"))
+        return remembered(self.subject, draw, name, fitted)
+
+    def refit(self) -> None:
+        """Give the layer other weights."""
+        self.fitted = self._fitted(self.draw.again("other weights"), "other weights")
 
     def call(self, first_only: bool = False) -> torch.Tensor:
         """Return the answer's output, for the first text alone if asked."""
@@ -128,14 +152,13 @@ class Case:
     def seen(self, what: str, got: torch.Tensor | None = None) -> Seen:
         """Return the output beside torch's."""
         got = self.call() if got is None else got
-        double = self.x.dtype == torch.float64
         return Seen(
             what + self.words,
             got,
             self.expected,
             ("b", "t", "k"),
             self.sizes,
-            dtype=torch.float64 if double else None,
+            dtype=self.x.dtype,
             alone=lambda: self.call(first_only=True),
         )
 

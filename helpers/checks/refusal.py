@@ -1,0 +1,47 @@
+"""Tell an answer that refuses an input, in words of its own, from one that happens to stop somewhere inside torch."""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+_RAISE = dis.opmap["RAISE_VARARGS"]  # what `raise` and `assert` are compiled to
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error that was raised on purpose: its type's name, and its message."""
+
+    kind: str
+    message: str
+
+
+def outcome(function: Callable[..., Any], *args: Any) -> Any:
+    """Return what a call gives, a `Refusal`, or the exception that it stopped with elsewhere."""
+    try:
+        return function(*args)
+    except Exception as error:
+        place = error.__traceback__
+        while place is not None and place.tb_next is not None:
+            place = place.tb_next
+        # Where C code stops, the last line of Python is a call or an operation, and no `raise`.
+        if place is None or place.tb_frame.f_code.co_code[place.tb_lasti] != _RAISE:
+            return error
+        if isinstance(error, NotImplementedError):  # a blank
+            return error
+        return Refusal(type(error).__name__, str(error))
+
+
+def describe_outcome(came: Any) -> str:
+    """Return what came, in a few words."""
+    import torch
+
+    if isinstance(came, Refusal):
+        return came.kind
+    if isinstance(came, Exception):
+        return f"{type(came).__name__} from inside torch" if isinstance(came, RuntimeError) else type(came).__name__
+    if isinstance(came, torch.Tensor):
+        return f"an output of shape {tuple(came.shape)}"
+    return type(came).__name__
