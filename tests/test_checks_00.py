@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from answers import right_0
 from checks_support import failure
 
 from helpers import checks
@@ -14,24 +15,7 @@ from helpers.checks.mistakes_0 import MISCONCEPTIONS, plain_mean
 check = checks.weighted_average
 
 
-def with_loop(values, weights):
-    total = torch.zeros((), dtype=values.dtype)
-    for value, weight in zip(values, weights, strict=True):
-        total = total + value * weight
-    return total
-
-
-RIGHT = {
-    "sum": lambda values, weights: (values * weights).sum(),
-    "at": lambda v, w: v @ w,
-    "dot": lambda values, weights: torch.dot(weights, values),
-    "einsum": lambda values, weights: torch.einsum("n,n->", values, weights),
-    "divided by the sum of the weights": lambda values, weights: (values * weights).sum() / weights.sum().detach(),
-    "loop": with_loop,
-}
-
-
-@pytest.mark.parametrize("answer", RIGHT.values(), ids=RIGHT)
+@pytest.mark.parametrize("answer", right_0.ANSWERS.values(), ids=right_0.ANSWERS)
 def test_right_answers_pass_in_any_style(answer: Callable) -> None:
     for seed in range(5):
         check(answer, seed=seed, record=False)

@@ -15,6 +15,7 @@ COMMANDS = {
     "links": "helpers.course.links",
     "pins": "helpers.course.pins",
     "wheelhouse": "helpers.course.wheelhouse",
+    "coverage": "helpers.course.coverage",
     "train-word-vectors": "helpers.course.train_word_vectors",
     "train-masked-words": "helpers.course.train_masked_words",
 }

@@ -1,0 +1,51 @@
+"""What the README says of the checks is what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from helpers.checks import EXERCISES, mistakes_2
+from helpers.course import coverage
+from helpers.course.__main__ import main
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_readmes_table_is_what_the_command_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["coverage"]) == 0
+    table = capsys.readouterr().out.strip()
+    written = [line.strip() for line in (ROOT / "README.md").read_text("utf-8").splitlines()]
+    assert table in "\n".join(written), (
+        "README.md's table of the checks is out of date: run `python -m helpers.course coverage` and paste what it "
+        f"prints over the old one:\n{table}"
+    )
+
+
+def test_every_exercise_has_eight_misconceptions_and_five_right_answers_or_is_the_small_example() -> None:
+    table = coverage.coverage_table(ROOT / "tests")
+    counts = {row[0]: (int(row[1]), int(row[2])) for row in re.findall(r"\| (\w+)\. .* \| (\d+) \| (\d+) \|", table)}
+    assert list(counts) == list(EXERCISES)
+    for number, (misconceptions, right) in counts.items():
+        assert misconceptions >= (4 if number == "0" else 8), number
+        assert right >= 5, number
+
+
+def test_the_table_counts_what_is_there() -> None:
+    before = coverage.coverage_table(ROOT / "tests", names=True)
+    assert f"- 2: {mistakes_2.MISCONCEPTIONS[0].name}; " in before
+    removed = mistakes_2.MISCONCEPTIONS.pop()
+    try:
+        assert coverage.coverage_table(ROOT / "tests") != before.split("\n\n")[0]
+    finally:
+        mistakes_2.MISCONCEPTIONS.append(removed)
+
+
+def test_outside_the_repository_the_command_says_where_to_run_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="Run this in the repository"):
+        coverage.coverage_table(tmp_path)
