@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import nn
@@ -12,55 +14,117 @@ from helpers.checks.parts import Fitted, Wanted, fit_linear, randomize
 from helpers.checks.self_attention_case import PROJECTIONS, fit_attention
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble
-
-ATTENTIONS = ("self-attention", "cross-attention")
-NORMS = ("norm 1", "norm 2", "norm 3")
+from helpers.checks.unnamed_attention import attention_layers, attention_ways, is_whole
 
 
-def fit_decoder(
-    subject: Subject, draw: Draw, block: nn.Module, sizes: dict[str, int], dtype: torch.dtype
-) -> list[Fitted]:
+@dataclass
+class Options:
+    """What a block's layers may be; only what the block computes can decide.
+
+    Attributes
+    ----------
+    attentions : list of (Fitted, Fitted)
+        The attention in the text so far, and the one to the memory.
+    norms : list of Fitted
+        The three norms, in the order in which `__init__` makes them.
+    mlp : Fitted
+        Its two layers.
+    """
+
+    attentions: list[tuple[Fitted, Fitted]]
+    norms: list[Fitted]
+    mlp: Fitted
+
+    def joined(self, attentions: int, norms: Sequence[int]) -> Fitted:
+        """Return all weights under names such as ``"self-attention.to_keys.weight"`` and ``"norm 2.bias"``."""
+        named = dict(zip(("self-attention", "cross-attention"), self.attentions[attentions], strict=True))
+        named |= {f"norm {place}": self.norms[i] for place, i in enumerate(norms, start=1)}
+        joined = Fitted()
+        for name, fitted in {**named, "": self.mlp}.items():
+            start = f"{name}." if name else ""
+            joined.weights |= {f"{start}{key}": value for key, value in fitted.weights.items()}
+            joined.parameters |= {f"{start}{key}": value for key, value in fitted.parameters.items()}
+        return joined
+
+
+def fit_decoder(subject: Subject, draw: Draw, block: nn.Module, sizes: dict[str, int], dtype: torch.dtype) -> Options:
     """Give a decoder block random weights.
-
-    Returns
-    -------
-    list of Fitted
-        All ways to tell the two attentions and the three norms apart, which only what the block computes can decide;
-        the first takes them in the order in which `__init__` makes them. Weights are named as in
-        ``"self-attention.to_keys.weight"``, ``"norm 2.bias"``, ``"mlp_1.weight"``.
 
     Raises
     ------
     Trouble
         There are not two attentions, three norms and two linear layers of the right sizes.
     """
-    attentions = [m for m in block.modules() if isinstance(m, nn.MultiheadAttention) or _has_projections(m)]
-    if len(attentions) != 2:
+    k, modules = sizes["k"], list(block.modules())
+    whole = [m for m in modules if isinstance(m, nn.MultiheadAttention) or _has_projections(m)]
+    inside = {id(part) for m in whole if m is not block for part in m.modules()}
+    inside |= {id(getattr(m, name)) for m in whole for name in (*PROJECTIONS, "unify_heads") if hasattr(m, name)}
+    written_out: list[list[nn.Linear]] = []
+    if len(whole) < 2:
+        layers = _known_layers(subject, block, [m for m in modules if id(m) not in inside], k)
+        if len(whole) == 1 and is_whole(layers, k):
+            written_out = [layers]
+        elif not whole and sum(m.out_features for m in layers) == 8 * k:
+            written_out = _told_apart(subject, block, layers, sizes, dtype)
+    if len(whole) + len(written_out) != 2:
         sentence = (
-            f"The check finds {_count(len(attentions), 'attention layer')} in this block; there should be two, each "
+            f"The check finds {_count(len(whole), 'attention layer')} in this block; there should be two, each "
             "with weights of its own: one for the text so far, and one for `memory`. `SelfAttention` of exercise 3 "
             "serves for both."
         )
-        raise Trouble(sentence, "attentions", len(attentions))
-    fitted_attentions = [
+        raise Trouble(sentence, "attentions", len(whole))
+    fitted = [
         _fit_attention(subject, draw.again(f"attention {place}"), layer, sizes, dtype)
-        for place, layer in enumerate(attentions)
+        for place, layer in enumerate(whole)
     ]
-    taken = {id(module) for top in attentions for module in top.modules()}
-    norms = [m for m in block.modules() if id(m) not in taken and _is_norm(m, sizes["k"])]
+    pieces = [
+        [Fitted(way) for way in attention_ways(draw.again(f"written out {place}"), layers, sizes["h"])]
+        for place, layers in enumerate(written_out)
+    ]
+    if len(pieces) == 2:
+        attentions = list(product(*pieces))
+    elif pieces:
+        attentions = [pair for way in pieces[0] for pair in ((way, fitted[0]), (fitted[0], way))]
+    else:
+        attentions = [(fitted[0], fitted[1]), (fitted[1], fitted[0])]
+    taken = inside | {id(m) for layers in written_out for m in layers}
+    norms = [m for m in modules if id(m) not in taken and _is_norm(m, k)]
     if len(norms) != 3:
         sentence = (
-            f"The check finds {_count(len(norms), 'layer norm')} over {sizes['k']} features in this block; there "
+            f"The check finds {_count(len(norms), 'layer norm')} over {k} features in this block; there "
             "should be three, each with weights of its own: one after each sum."
         )
         raise Trouble(sentence, "norms", len(norms))
     fitted_norms = [_fit_norm(draw, norm) for norm in norms]
     mlp = _fit_mlp(subject, draw, block, taken, sizes, dtype)
-    return [
-        _joined({**dict(zip(ATTENTIONS, first, strict=True)), **dict(zip(NORMS, second, strict=True)), "": mlp})
-        for first in permutations(fitted_attentions)
-        for second in permutations(fitted_norms)
-    ]
+    known = {id(p) for m in norms for p in m.parameters()} | {id(p) for p in mlp.claimed}
+    known |= {id(p) for m in modules if id(m) in taken for p in m._parameters.values()}
+    randomize([p for p in block.parameters() if id(p) not in known], draw.again("others"))
+    return Options(attentions, fitted_norms, mlp)
+
+
+def _known_layers(subject: Subject, block: nn.Module, modules: list[nn.Module], k: int) -> list[nn.Linear]:
+    """Return the layers of attention that is written out: the same ones in every block of one class."""
+    names = {id(module): name for name, module in block.named_modules()}
+    known = subject.notes.get("attention layers")
+    layers = attention_layers([m for m in modules if known is None or names[id(m)] in known], k)
+    subject.notes["attention layers"] = [names[id(m)] for m in layers]  # an MLP may be 2 k wide, too
+    return layers
+
+
+def _told_apart(
+    subject: Subject, block: nn.Module, layers: list[nn.Linear], sizes: dict[str, int], dtype: torch.dtype
+) -> list[list[nn.Linear]]:
+    """Divide the layers of two attentions: those that play a part without a memory, and the others."""
+    names = {id(module): name for name, module in block.named_modules()}
+    if "cross" not in subject.notes:
+        output = subject.tensor(block, torch.ones(2, 3, sizes["k"], dtype=dtype))
+        weights = [layer.weight for layer in layers]
+        reached = subject.gradients(output, weights, torch.ones(output.shape))
+        subject.notes["cross"] = [names[id(m)] for m, grad in zip(layers, reached, strict=True) if grad is None]
+    cross = [names[id(m)] in subject.notes["cross"] for m in layers]
+    groups = [[m for m, is_cross in zip(layers, cross, strict=True) if is_cross is wanted] for wanted in (False, True)]
+    return groups if all(is_whole(group, sizes["k"]) for group in groups) else []
 
 
 def _has_projections(module: nn.Module) -> bool:
@@ -69,15 +133,6 @@ def _has_projections(module: nn.Module) -> bool:
 
 def _count(number: int, what: str) -> str:
     return f"{number or 'no'} {what}" + "s" * (number != 1)
-
-
-def _joined(named: dict[str, Fitted]) -> Fitted:
-    joined = Fitted()
-    for name, fitted in named.items():
-        start = f"{name}." if name else ""
-        joined.weights |= {f"{start}{key}": value for key, value in fitted.weights.items()}
-        joined.parameters |= {f"{start}{key}": value for key, value in fitted.parameters.items()}
-    return joined
 
 
 def _fit_attention(subject: Subject, draw: Draw, layer: nn.Module, sizes: dict[str, int], dtype: torch.dtype) -> Fitted:

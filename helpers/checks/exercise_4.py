@@ -78,7 +78,7 @@ def look_at_dropout(
 
     With texts of one word there are few numbers to drop.
     """
-    p, b = (0.1, 300) if dropout is None else (dropout, 60)  # so many that none is dropped once in 10^13 checks
+    p, b = (0.1, 130) if dropout is None else (dropout, 36)  # of two weights each, one is dropped for certain
     case = Case(subject, draw, dropout=dropout, dtype=torch.float64, options=options, b=b, t=1, h=2, m=2, more=1)
     case.layer.train()
     first, second = case.call(), case.call()

@@ -8,12 +8,15 @@ from typing import Any
 import torch
 
 from helpers.checks.decoder_case import Case
+from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import PADDING, PER_HEAD, PER_QUERY, Draw
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_6b import MISCONCEPTIONS
-from helpers.checks.seen import Seen
+from helpers.checks.seen import Seen, same
 from helpers.checks.subject import Subject
+from helpers.checks.trouble import Trouble
+from helpers.checks.used_before import overwrite, second_call
 
 
 def look_at_output(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
@@ -62,12 +65,13 @@ def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
     yield case.seen("The output in train mode with dropout=0")
 
 
-def look_at_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """Train mode is random; where dropout falls is left open."""
-    case = Case(subject, draw, dropout=0.7, b=4, t=8)
+def look_at_dropout(subject: Subject, draw: Draw, dropout: float | None = 0.7) -> Iterator[Seen]:
+    """Train mode is random, also by default; where dropout falls is left open."""
+    case = Case(subject, draw, dropout=dropout, b=4, t=8)
     case.layer.train()
     first, second = case.call(), case.call()
-    told = {"random": "Two calls with the same input give the same output although dropout=0.7: nothing is dropped."}
+    shown = f"dropout={dropout}" if dropout else "dropout is 0.1 where nothing else is said"
+    told = {"random": f"Two calls with the same input give the same output although {shown}: nothing is dropped."}
     facts = {"random": not torch.equal(first, second)}
     yield Seen("Dropout in train mode", facts, lambda: dict.fromkeys(told, True), told=told)
 
@@ -79,12 +83,48 @@ def look_at_defaults(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """A block that has been used, with masks and other sizes, keeps nothing of it."""
+    """A block that has been used keeps nothing: neither of other sizes, nor of other numbers of the same sizes."""
     case = Case(subject, draw, mask=PADDING, memory_mask=PADDING)
+    assert case.mask is not None
+    assert case.memory_mask is not None
     case.call()
+    for in_place in (False, True):
+        others = [draw.normal(*case.x.shape), draw.normal(*case.memory.shape)]
+        others += [case.mask.roll(1, 0), case.memory_mask.roll(1, 0)]
+        if in_place:
+            overwrite(case.x, case.memory, case.mask, case.memory_mask, by=others)
+        else:
+            case.x, case.memory, case.mask, case.memory_mask = others
+        with second_call("with other numbers"):
+            yield case.seen("The output of a block that was used before, for other tensors of the same sizes,")
     case.x, case.has_memory, case.mask, case.memory_mask = draw.normal(5, 9, case.sizes["k"]), False, None, None
     case.words, case.sizes = "", case.sizes | {"b": 5, "t": 9}
-    yield case.seen("The output of a block that was used before, with masks, a memory and other sizes,")
+    with second_call():
+        yield case.seen("The output of a block that was used before, with masks, a memory and other sizes,")
+
+
+def look_at_order(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """By place, the arguments are (x, memory, mask, memory_mask)."""
+    case = Case(subject, draw, mask=PADDING, memory_mask=PADDING)
+    told = {
+        "order": "Handed over by place, as in `block(x, memory, mask, memory_mask)`, the arguments of `forward` are "
+        "taken for each other."
+    }
+    wanted = case.call()
+    try:
+        came = subject.tensor(case.layer, case.x, case.memory, case.mask, case.memory_mask)
+    except Trouble as trouble:
+        if trouble.key[0] != "raised":
+            raise
+        came = torch.zeros(())
+    yield Seen("The order of the arguments", {"order": same(came, wanted)}, lambda: {"order": True}, told=told)
+
+
+def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Tensors that are made on the way, such as the causal mask, are made where the inputs are."""
+    case = Case(subject, draw, mask=PADDING, memory_mask=PADDING)
+    named = {"memory": case.memory, "mask": case.mask, "memory_mask": case.memory_mask}
+    yield from seen_elsewhere(subject, case.layer, case.x, named=named)
 
 
 SIMPLER: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -106,10 +146,12 @@ def _output(right: str, **settings: Any) -> Step:
     return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER))
 
 
+LEFT_ON_CPU = "on a GPU it would stop: the causal mask stays behind on the CPU. `.to(x.device)` takes it along."
 EXERCISE = Exercise(
     id="6b",
     title="the decoder block",
-    passed="Causal attention, attention to the memory, MLP, masks, gradients and dropout agree with torch's own layer.",
+    passed="Causal attention, attention to the memory, MLP, masks and gradients agree with torch's own layer; dropout "
+    "is on in train mode only.",
     hints=(
         "Three parts of one shape: something is computed from x, it is added to x, and the sum is normed. The block of "
         "exercise 4 has two such lines; the one for the memory stands between them.",
@@ -124,6 +166,7 @@ EXERCISE = Exercise(
         _output("both masks", mask=PADDING, memory_mask=PADDING),
         _output("sizes of 1", ones="b t"),
         _output("sizes of 1", ones="tk"),
+        _output("sizes of 1", ones="t", memory_mask=PADDING),
         _output("sizes of 1", ones="m"),
         _output("sizes of 1", ones="h"),
         _output("long inputs", long=True),
@@ -134,7 +177,10 @@ EXERCISE = Exercise(
         Step("eval mode", look_at_eval),
         Step("dropout", look_at_dropout),
         Step("the defaults", look_at_defaults),
+        Step("the defaults", look_at_dropout, {"dropout": None}),
+        Step("the order of the arguments", look_at_order),
         Step("using a block twice", look_twice),
+        Step("other devices", look_elsewhere, remark=LEFT_ON_CPU),
     ),
     telling="both masks",
     misconceptions=MISCONCEPTIONS,

@@ -123,4 +123,38 @@ class WithTorchsAttention(AsInTheLesson):
         return self.norm_3(x + self.dropout(self.mlp(x)))
 
 
-ANSWERS = (AsInTheLesson, DecoderByHand, MadeInAnotherOrder, WithOwnNorms, InLists, WithTorchsAttention)
+class WrittenOut(nn.Module):
+    """Both attentions written out in the block, with names of their own; the cross-attention's layers come first."""
+
+    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.h, self.p = num_heads, dropout
+        self.cross_kv = nn.Linear(embed_dim, 2 * embed_dim)
+        self.cross_q, self.cross_out = nn.Linear(embed_dim, embed_dim), nn.Linear(embed_dim, embed_dim)
+        self.out, self.qkv = nn.Linear(embed_dim, embed_dim), nn.Linear(embed_dim, 3 * embed_dim, bias=False)
+        self.c, self.a, self.b = (nn.LayerNorm(embed_dim) for _ in range(3))
+        self.up = nn.Linear(embed_dim, hidden_dim or 2 * embed_dim)
+        self.down = nn.Linear(hidden_dim or 2 * embed_dim, embed_dim)
+
+    def attend(self, q, k, v, mask):  # type: ignore[no-untyped-def]
+        scores = torch.einsum("bqhd,bkhd->bhqk", q, k) / q.shape[-1] ** 0.5
+        weights = scores.masked_fill(~mask, -torch.inf).softmax(-1).masked_fill(~mask, 0.0)
+        weights = F.dropout(weights, self.p, self.training)
+        return torch.einsum("bhqk,bkhd->bqhd", weights, v).flatten(2)
+
+    def forward(self, x, memory=None, mask=None, memory_mask=None):  # type: ignore[no-untyped-def]
+        places = torch.arange(x.shape[1], device=x.device)
+        allowed = places[:, None] >= places
+        allowed = allowed if mask is None else allowed & mask
+        q, k, v = self.qkv(x).unflatten(2, (self.h, 3, -1)).unbind(3)
+        x = self.a(x + F.dropout(self.out(self.attend(q, k, v, allowed)), self.p, self.training))
+        if memory is not None:
+            q = self.cross_q(x).unflatten(2, (self.h, -1))
+            k, v = self.cross_kv(memory).unflatten(2, (2, self.h, -1)).unbind(2)
+            if memory_mask is None:
+                memory_mask = torch.ones((), dtype=torch.bool, device=x.device)
+            x = self.b(x + self.cross_out(self.attend(q, k, v, memory_mask)))
+        return self.c(x + self.down(self.up(x).relu()))
+
+
+ANSWERS = (WrittenOut, AsInTheLesson, DecoderByHand, MadeInAnotherOrder, WithOwnNorms, InLists, WithTorchsAttention)
