@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from answers.right_9 import RIGHT, as_in_the_lesson, with_tensors
+from answers.right_9 import ANSWERS, as_in_the_lesson, with_tensors
 from checks_support import failure
 
 from helpers import checks
@@ -31,7 +31,7 @@ def case_of(seed: int, pieces: tuple[int, ...]) -> Case:
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("answer", [*RIGHT, options_by_hand], ids=lambda answer: answer.__name__)
+@pytest.mark.parametrize("answer", [*ANSWERS, options_by_hand], ids=lambda answer: answer.__name__)
 def test_right_answers_in_any_style_pass(answer: Any, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
     checks.option_probabilities(answer, seed=seed, record=False)
     assert capsys.readouterr().out.startswith("✓ Exercise 9: how probable each option is.")

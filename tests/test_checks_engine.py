@@ -18,6 +18,7 @@ import torch
 from answers.mutate import defined, mutated
 from answers.right_2 import Talkative, WithBmm
 from answers.right_3 import WithOurAttention
+from answers.right_4 import AsInTheLesson
 from answers.right_6b import InLists
 from checks_support import failure
 

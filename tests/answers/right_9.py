@@ -125,7 +125,7 @@ def with_tensors(text, model, tokenizer):
         }
 
 
-RIGHT = (
+ANSWERS = (
     as_in_the_lesson,
     with_logarithms,
     all_prefixes_in_one_batch,
