@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -109,8 +108,6 @@ def _first_that_works(name: str, weights: bool, folder: Path) -> None:
             if is_about_disk(error):  # on which the next source would fail too
                 raise
             reasons.append(in_a_line(error))
-            shutil.rmtree(folder)
-            folder.mkdir()
     raise DownloadError("; then ".join(reasons))
 
 
@@ -120,15 +117,19 @@ def _from_hub(name: str, weights: bool, folder: Path) -> None:
 
     ask_hub(f"models/{name}")
     wanted = _SMALL_FILES + (_WEIGHTS if weights else [])
+    # Not right into `folder`: when one file fails, the library's threads go on with the others for a while.
+    scratch = folder.parent / "hub"
     try:
-        snapshot_download(name, local_dir=folder, allow_patterns=wanted, ignore_patterns=["*/*"])
+        snapshot_download(name, local_dir=scratch, allow_patterns=wanted, ignore_patterns=["*/*"])
     except GatedRepoError as error:
         raise DownloadError(f"the hub gives {name!r} only to people who have asked for it") from error
     except RepositoryNotFoundError as error:
         raise DownloadError(f"the hub has no public model {name!r}: look it up on huggingface.co/models") from error
-    shutil.rmtree(folder / ".cache", ignore_errors=True)
-    if weights and not any(folder.glob("*.safetensors")):
+    if weights and not any(scratch.glob("*.safetensors")):
         raise DownloadError(f"{name!r} has no weights as safetensors, and pickles are not read: choose another model")
+    for file in scratch.iterdir():
+        if file.is_file():  # and not the library's own notes
+            file.rename(folder / file.name)
 
 
 def _from_mirror(name: str, weights: bool, folder: Path) -> None:

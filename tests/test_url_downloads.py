@@ -266,7 +266,12 @@ def test_a_file_in_a_folders_place_is_named(tmp_path: Path, name: str) -> None:
         make_once(tmp_path / "thing", lambda folder: (folder / "file").write_text("x") and None)
 
 
-def test_a_directory_with_directories_in_it_is_made_whole(tmp_path: Path) -> None:
+def test_a_directory_with_directories_in_it_is_made_whole_and_reaches_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.fstat(descriptor).st_ino))
+
     def make(folder: Path) -> None:
         (folder / "inner").mkdir()
         (folder / "inner" / "file").write_text("deep")
@@ -274,6 +279,7 @@ def test_a_directory_with_directories_in_it_is_made_whole(tmp_path: Path) -> Non
 
     made = make_once(tmp_path / "thing", make)
     assert (made / "inner" / "file").read_text() == (made / "link" / "file").read_text() == "deep"
+    assert flushed == [(made / "inner" / "file").stat().st_ino]
 
 
 # ---- CrowS-Pairs
