@@ -87,7 +87,7 @@ def test_the_widget_answers_its_menus_its_box_and_nonsense(case: Case) -> None:
         return {option: 0.1 * (place + 1) for place, option in enumerate(options)}
 
     demo = option_menu_demo(any_options, case.model, case.tokenizer)
-    topic, sentence, box, status, shown = demo.children
+    topic, sentence, box, status, shown, _ = demo.children
     assert isinstance(box, widgets.Text)
     assert box.value == MENU["gender"][0]
     assert "<img alt=" in shown.value

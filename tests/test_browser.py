@@ -77,6 +77,7 @@ DEMOS = {
             ("button", "bank in the town", "Enter"),
             ("textbox", "Query", "river"),
             ("textbox", "Keys", "  boat   money xyzzq"),
+            ("button", "bank by the river", "Enter"),
         ],
         "scale.saturation_demo(": [("slider", "width d", "ArrowRight")],
     },
@@ -87,6 +88,7 @@ DEMOS = {
             ("slider", "head", "ArrowRight"),
             ("checkbox", "leave [CLS] and [SEP] out", " "),
             ("button", "all heads of the layer", "Enter"),
+            ("button", "one head", "Enter"),
         ],
         "occlusion.occlusion_demo(": [
             ("textbox", "sentence", "The dog saw the cat."),
@@ -112,6 +114,13 @@ DEMOS = {
     },
     "07": {
         "predict_rating.rating_demo(": [("textbox", "your review", "Not bad at all.")],
+    },
+    "09": {
+        "option_menu.option_menu_demo(": [
+            ("combobox", "topic", "ArrowDown"),
+            ("combobox", "sentence", "ArrowDown"),
+            ("textbox", "or your own", "The nurse said that he/she was tired."),
+        ],
     },
     "10": {
         "digit_attention.attention_demo(": [

@@ -181,7 +181,8 @@ def head_demo(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel, sent
             shown.value = picture(draw_layer(maps, layer.value), alt, tight=False)
         else:
             figure = draw_head(maps, layer.value, head.value, words_only=words_only.value)
-            shown.value = picture(figure, describe_head(maps, layer.value, head.value), tight=False)
+            left_out = " The rows and columns of the special tokens are left out." if words_only.value else ""
+            shown.value = picture(figure, describe_head(maps, layer.value, head.value) + left_out, tight=False)
 
     def reread(_: object) -> None:
         nonlocal maps

@@ -161,6 +161,7 @@ def option_menu_demo(option_probabilities: OptionProbabilities, model: Any, toke
 
     import ipywidgets as widgets
 
+    from helpers.demos.demo_box import demo_box
     from helpers.demos.picture import picture
 
     wide = widgets.Layout(width="95%", max_width="52em")
@@ -192,4 +193,4 @@ def option_menu_demo(option_probabilities: OptionProbabilities, model: Any, toke
     sentence.observe(new_sentence, names="value")
     box.observe(redraw, names="value")
     redraw()
-    return widgets.VBox([topic, sentence, box, status, shown])
+    return demo_box([topic, sentence, box, status, shown], "sentences with a choice of words")

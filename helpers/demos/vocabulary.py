@@ -30,7 +30,8 @@ def vocabulary_box(word_vectors: WordVectors) -> VBox:
         def __repr__(self) -> str:
             return "[Demo: words of the vocabulary. Run the cell to try it.]"
 
-    draw = widgets.Button(description="Ten random words", icon="random", layout={"width": "auto"})
+    narrow = {"width": "auto", "align_self": "flex-start"}
+    draw = widgets.Button(description="Ten random words", icon="random", layout=narrow)
     drawn = widgets.HTML()
     word = widgets.Text(
         description="Is this word there?", continuous_update=False, style={"description_width": "initial"}
