@@ -37,6 +37,7 @@ def cut_to_demos(path: Path, demos: Collection[str]) -> nbformat.NotebookNode:
             if bound & wanted:
                 made.insert(0, ast.unparse(statement))
                 wanted = (wanted - bound) | used
+    notebook.metadata.pop("jupytext", None)  # as in a student's copy: nothing is paired with it
     notebook.cells = [code[0], nbformat.v4.new_code_cell("\n".join(made)), *(code[place] for place in places)]
     for cell in notebook.cells:
         cell.update(outputs=[], execution_count=None)
