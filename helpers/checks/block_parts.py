@@ -6,6 +6,8 @@ MLP are kept inside a block is left open.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -37,7 +39,7 @@ def fit_block(
     owner = next((m for m in modules if all(isinstance(getattr(m, name, None), nn.Module) for name in ATTENTION)), None)
     torchs = next((m for m in modules if isinstance(m, nn.MultiheadAttention)), None)
     ways: list[Weights] = []
-    attention: list[nn.Module] | list[nn.Linear]
+    attention: Sequence[nn.Module]
     if owner is not None:
         attention = [getattr(owner, name) for name in ATTENTION]
         fit_attention(subject, draw, owner, sizes, bias, dtype, True if bias else None, fitted)

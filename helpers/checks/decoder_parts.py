@@ -82,7 +82,7 @@ def fit_decoder(subject: Subject, draw: Draw, block: nn.Module, sizes: dict[str,
         for place, layers in enumerate(written_out)
     ]
     if len(pieces) == 2:
-        attentions = list(product(*pieces))
+        attentions = list(product(pieces[0], pieces[1]))
     elif pieces:
         attentions = [pair for way in pieces[0] for pair in ((way, fitted[0]), (fitted[0], way))]
     else:

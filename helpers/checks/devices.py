@@ -19,7 +19,7 @@ from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble
 
 _ELSEWHERE = torch.device("meta")  # a name that means no real device to a computation
-_DEVICE = torch.Tensor.device.__get__  # type: ignore[attr-defined]
+_DEVICE = torch.Tensor.device.__get__
 # These may be handed tensors of two devices: they copy from one into the other, or look at shapes alone.
 _MAY_MIX = {"__setitem__", "__set__", "copy_", "set_", "expand_as", "view_as", "reshape_as", "result_type"}
 _MOVES = {"to", "type_as", "cpu"}

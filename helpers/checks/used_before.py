@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -25,7 +25,7 @@ def second_call(which: str = "with other sizes") -> Iterator[None]:
         raise Trouble(sentence, "kept", *trouble.key) from None
 
 
-def overwrite(*tensors: torch.Tensor | None, by: list[torch.Tensor | None]) -> None:
+def overwrite(*tensors: torch.Tensor | None, by: Sequence[torch.Tensor | None]) -> None:
     """Put other numbers into the same tensors: what an answer kept of them, it can tell by no name, size or place."""
     with torch.no_grad():
         for tensor, numbers in zip(tensors, by, strict=True):
