@@ -65,3 +65,10 @@ def test_what_is_expected_is_what_torchs_layer_gives(norm_first: bool, activatio
     causal = torch.ones(5, 5, dtype=torch.bool).tril()
     expected = layer(x, src_mask=~causal)
     torch.testing.assert_close(expected_output(weights, h, x, causal, norm_first, activation, eps), expected)
+
+
+def test_dropout_in_other_places_is_right_and_remarked_upon(capsys: pytest.CaptureFixture[str]) -> None:
+    checks.transformer_block(right_4.BiasEverywhereOrNowhere, record=False)
+    assert "dropout falls on other places than in the text" in capsys.readouterr().out
+    checks.transformer_block(right_4.AsInTheLesson, record=False)
+    assert "other places" not in capsys.readouterr().out

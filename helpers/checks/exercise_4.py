@@ -72,23 +72,23 @@ def look_at_training(subject: Subject, draw: Draw, **settings: Any) -> Iterator[
 
 
 def look_at_dropout(
-    subject: Subject, draw: Draw, dropout: float | None = 0.4, options: dict[str, Any] | None = None
+    subject: Subject, draw: Draw, dropout: float | None = 0.7, options: dict[str, Any] | None = None
 ) -> Iterator[Seen]:
-    """Dropout falls on the attention's weights and on what attention and MLP return; None: as often as by default.
+    """Train mode is random; where dropout falls is left open. None: as often as by default."""
+    case = Case(subject, draw, dropout=dropout, options=options, b=4, t=8)
+    case.layer.train()
+    yield seen_with_dropout(case.call(), case.call(), 0.1 if dropout is None else dropout)
+
+
+def look_at_places_of_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Dropout falls on the attention's weights and on what attention and MLP return, as the lesson's text has it.
 
     With texts of one word there are few numbers to drop.
     """
-    p, b = (0.1, 130) if dropout is None else (dropout, 36)  # of two weights each, one is dropped for certain
-    case = Case(subject, draw, dropout=dropout, dtype=torch.float64, options=options, b=b, t=1, h=2, m=2, more=1)
+    p = 0.4
+    case = Case(subject, draw, dropout=p, dtype=torch.float64, b=36, t=1, h=2, m=2, more=1)
     case.layer.train()
-    first, second = case.call(), case.call()
-    yield seen_with_dropout(first, second, p)
-    if first.shape != case.x.shape:
-        yield case.seen("The output in train mode", first)
-        return
-    what = "Dropout in train mode" + case.words
-    what += " for a block made without `dropout`, which is 0.1 then" if dropout is None else ""
-    yield seen_block_dropout(first[:, 0], case, p, what)
+    yield seen_block_dropout(case.call()[:, 0], case, p, "Dropout in train mode" + case.words)
 
 
 def look_at_defaults(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -144,7 +144,8 @@ def _output(right: str, **settings: Any) -> Step:
 EXERCISE = Exercise(
     id="4",
     title="the Transformer block",
-    passed="Attention, MLP, norms first and last, masks, gradients and dropout agree with torch's own layer.",
+    passed="Attention, MLP, norms first and last, masks and gradients agree with torch's own layer, and dropout is for "
+    "training only.",
     hints=(
         "Draw the block as two halves of one shape: something is computed from x, and something is added to it. What "
         "is computed in each half, and what exactly is added?",
@@ -182,6 +183,12 @@ EXERCISE = Exercise(
         Step("dropout", look_at_dropout, {"options": {"norm_first": True}}),
         Step("the defaults", look_at_defaults),
         Step("the defaults", look_at_dropout, {"dropout": None}),
+        Step(
+            "the places of dropout",
+            look_at_places_of_dropout,
+            remark="dropout falls on other places than in the text of the exercise, which drops some of the "
+            "attention's weights, and some of what attention and MLP return before it is added.",
+        ),
         Step("using a block twice", look_twice),
         Step("other devices", look_elsewhere),
         Step("other devices", look_elsewhere, {"norm_first": True}),

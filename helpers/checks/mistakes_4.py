@@ -367,11 +367,6 @@ class DropoutInEval(BlockByHand):
         return F.dropout(x, self.p, training=True)
 
 
-class _NoDropout(SelfAttentionByHand):
-    def drop(self, weights: torch.Tensor) -> torch.Tensor:
-        return weights
-
-
 @MISCONCEPTIONS("no dropout", "Nothing is dropped in train mode: the `dropout` argument has no effect.")
 class NoDropout(BlockByHand):
     def __init__(
@@ -388,46 +383,3 @@ class AttentionDropoutNotPassedOn(BlockByHand):
     def __init__(self, *args: object, **named: object) -> None:
         super().__init__(*args, **named)  # type: ignore[arg-type]
         self.attention.p = 0.1
-
-
-@MISCONCEPTIONS(
-    "dropout on the sum",
-    "Dropout falls on the sum, so it cuts the residual path, too. Drop what attention and MLP return, then add.",
-)
-class DropoutOnTheSum(BlockByHand):
-    def attend(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        return self.attention(x, mask)
-
-    def mlp(self, x: torch.Tensor) -> torch.Tensor:
-        return self.mlp_2(self.activate(self.mlp_1(x)))
-
-    def with_norm_last(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        x = self.norm_1(self.drop(x + self.attend(x, mask)))
-        return self.norm_2(self.drop(x + self.mlp(x)))
-
-    def with_norm_first(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        x = self.drop(x + self.attend(self.norm_1(x), mask))
-        return self.drop(x + self.mlp(self.norm_2(x)))
-
-
-@MISCONCEPTIONS(
-    "dropout in the attention alone",
-    "Dropout falls on the attention's weights alone. What attention and MLP return is dropped as well, then added.",
-)
-class DropoutInAttentionAlone(BlockByHand):
-    def drop(self, x: torch.Tensor) -> torch.Tensor:
-        return x
-
-
-@MISCONCEPTIONS(
-    "no dropout after the attention", "What the attention returns is never dropped before it is added to x."
-)
-class NoDropoutAfterAttention(BlockByHand):
-    def attend(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        return self.attention(x, mask)
-
-
-@MISCONCEPTIONS("no dropout after the MLP", "What the MLP returns is never dropped before it is added to x.")
-class NoDropoutAfterMLP(BlockByHand):
-    def mlp(self, x: torch.Tensor) -> torch.Tensor:
-        return self.mlp_2(self.activate(self.mlp_1(x)))

@@ -46,7 +46,7 @@ class AsInTheLesson(nn.Module):
 
 
 class BiasEverywhereOrNowhere(nn.Module):
-    """`bias` reaches the MLP and the norms too, as in torch; dropout by torch's function."""
+    """`bias` reaches the MLP and the norms too, as in torch; dropout in the attention alone."""
 
     def __init__(
         self,
@@ -67,17 +67,14 @@ class BiasEverywhereOrNowhere(nn.Module):
         self.linear1 = nn.Linear(embed_dim, hidden_dim, bias=bias)
         self.linear2 = nn.Linear(hidden_dim, embed_dim, bias=bias)
         self.act = getattr(F, activation)
-        self.first, self.p = norm_first, dropout
-
-    def drop(self, x):
-        return F.dropout(x, self.p, self.training)
+        self.first = norm_first
 
     def forward(self, x, mask=None):
         y = self.norm_1(x) if self.first else x
-        y = self.drop(self.attention(y, mask=mask)) + x
+        y = self.attention(y, mask=mask) + x
         y = y if self.first else self.norm_1(y)
         z = self.norm_2(y) if self.first else y
-        z = self.drop(self.linear2(self.act(self.linear1(z)))) + y
+        z = self.linear2(self.act(self.linear1(z))) + y
         return z if self.first else self.norm_2(z)
 
 
@@ -128,9 +125,6 @@ class InlineWithOtherNames(nn.Module):
         self.down = nn.Linear(self.up.out_features, embed_dim)
         self.activation = nn.GELU() if activation == "gelu" else nn.ReLU()
 
-    def drop(self, x):
-        return x if not self.training else x * (torch.rand_like(x) >= self.p) / (1 - self.p)
-
     def attend(self, x, mask):
         q, k, v = (f(x).unflatten(2, (self.h, -1)).transpose(1, 2) for f in (self.q, self.k, self.v))
         p = self.p if self.training else 0
@@ -138,10 +132,10 @@ class InlineWithOtherNames(nn.Module):
 
     def forward(self, x, mask=None):
         if self.norm_first:
-            x = x + self.drop(self.attend(self.norm_1(x), mask))
-            return x + self.drop(self.down(self.activation(self.up(self.norm_2(x)))))
-        x = self.norm_1(x + self.drop(self.attend(x, mask)))
-        return self.norm_2(x + self.drop(self.down(self.activation(self.up(x)))))
+            x = x + self.attend(self.norm_1(x), mask)
+            return x + self.down(self.activation(self.up(self.norm_2(x))))
+        x = self.norm_1(x + self.attend(x, mask))
+        return self.norm_2(x + self.down(self.activation(self.up(x))))
 
 
 class JointProjection(InlineWithOtherNames):
