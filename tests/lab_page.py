@@ -112,6 +112,12 @@ class Lab:
 
         self.until(calm_for_a_while)
 
+    def errors(self) -> list[str]:
+        """What cells that failed say, and what was written to stderr: JupyterLab shows both in one way."""
+        return self.page.locator(
+            ".jp-Notebook:visible [data-mime-type='application/vnd.jupyter.stderr']"
+        ).all_inner_texts()
+
     def cell(self, code: str) -> Locator:
         """The code cell that holds some code, brought into view."""
         cells = self.page.locator(".jp-Notebook:visible .jp-CodeCell")

@@ -145,6 +145,7 @@ def test_each_demo_is_worked_by_keyboard_and_its_picture_changes(number: str, la
     nbformat.write(cut_to_demos(lesson(number), demos), lab.server.work / name)
     lab.open(name)
     lab.run_all()
+    assert lab.errors() == []
     for demo, moves in demos.items():
         shown = lab.cell(demo).locator(".jp-OutputArea").first
         picture = shown.locator("img")
@@ -187,6 +188,7 @@ def test_a_blank_a_wrong_answer_a_right_one_and_the_progress_table(lab: Lab) -> 
 
     lab.run_all()
     assert "still open" in lab.output(check)
+    assert len(lab.errors()) == 1  # no other cell has failed
     lab.write("# Exercise 2", wrong)
     lab.run(check)
     assert "The scores are not scaled" in lab.output(check)
@@ -197,7 +199,7 @@ def test_a_blank_a_wrong_answer_a_right_one_and_the_progress_table(lab: Lab) -> 
     lab.restart_and_run_all()
     assert "✓ Exercise 2" in lab.output(check)
     assert "Slides of the day" in lab.output("media.slides()")  # the last cell
-    assert lab.page.locator(".jp-Notebook:visible [data-mime-type='application/vnd.jupyter.error']").count() == 0
+    assert lab.errors() == []
     lab.cell("bank.bank_demo(").screenshot(path=SCREENSHOTS / "lesson_02.png")
 
     lab.bring_to_front(lesson("00", "notebooks").name)
