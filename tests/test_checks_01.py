@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Any
 
 import pytest
@@ -56,17 +55,11 @@ def test_a_right_answer_passes_in_any_style(answer: type[nn.Module], capsys: pyt
     assert "✓ Exercise 1: additive attention" in capsys.readouterr().out
 
 
-def test_a_pass_is_recorded_and_takes_a_fifth_of_a_second() -> None:
+def test_a_pass_is_recorded() -> None:
     from helpers.progress import read_progress
 
     checks.additive_attention(AdditiveAttention)
     assert read_progress()["1"]["passed"]
-    seconds = []
-    for _ in range(3):
-        started = time.process_time()
-        checks.additive_attention(AdditiveAttention, record=False)
-        seconds.append(time.process_time() - started)
-    assert min(seconds) < 0.2
 
 
 # Misconceptions

@@ -182,9 +182,9 @@ def test_a_sentence_and_its_rewritten_copies_stay_together() -> None:
 SPLIT_DIGEST = "b2cc5de11e98df2bd1b25e2b99fab07cfb747cf08c088d565b9d3646fd28ed48"
 DIGEST_OF_SPLIT = """
 import hashlib
-from helpers.rated_sentences import load_rated_sentences, _split, read_archive, _PACKAGE, _SHA256
+from helpers.rated_sentences import load_rated_sentences, _split, read_archive, PACKAGE, PACKAGE_SHA256
 from helpers.downloads import fetch_package
-parts = _split(read_archive(fetch_package(_PACKAGE, _SHA256, binary=False)))
+parts = _split(read_archive(fetch_package(PACKAGE, PACKAGE_SHA256, binary=False)))
 print(hashlib.sha256("\\n".join(parts["test"]["text"][:]).encode()).hexdigest())
 """
 

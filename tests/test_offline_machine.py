@@ -24,6 +24,7 @@ LOADERS = {
     "load_classifier": "load_classifier(4).num_labels",
     "load_encoder": "load_encoder(attentions=True).config.hidden_size",
     "load_masked_language_model": "load_masked_language_model().config.vocab_size",
+    "load_pairs": "len(load_pairs())",
     "load_reviews": "len(load_reviews().train_token_ids)",
     "load_sentences": "len(load_sentences())",
     "load_tokenizer": "len(load_tokenizer())",

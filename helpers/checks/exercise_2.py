@@ -211,7 +211,13 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
             *inputs, mask = others
         with second_call("with other numbers"):
             output = subject.tensor(layer, *inputs, mask)
-        yield Seen(what, output, functools.partial(expected_output, *inputs, mask), ("b", "tq", "h·d"), sizes)
+        yield Seen(
+            what,
+            output,
+            functools.partial(expected_output, inputs[0], inputs[1], inputs[2], mask),
+            ("b", "tq", "h·d"),
+            sizes,
+        )
     queries, keys, values = draw_case(draw)[0]
     sizes = dict(zip(("b", "tq", "h", "d"), queries.shape, strict=True)) | {"h·d": values[0, 0].numel()}
     with second_call():
