@@ -163,6 +163,8 @@ feedback_box("00, section 2")
 # | [5. Where is each word?](05_positional_encoding.ipynb) | positional encoding | 70 | 60 |
 # | [6. Decoding and generation](06_decoding_and_generation.ipynb) | the causal mask, and a decoder block | 95 | 85 |
 # | [7. Train a Transformer](07_train_a_transformer.ipynb) | a classifier of reviews | 75 | 65 |
+# | [8. Fine-tune BERT](08_fine_tune_bert.ipynb) | batches for BERT; BERT itself | 95 | 55 |
+# | [9. What did it learn? Bias in language models](09_bias_in_language_models.ipynb) | how probable an option is | 75 | 75 |
 # | [10. Beyond language](10_beyond_language.ipynb) | a picture cut into patches | 60 | 50 |
 #
 # Each lesson can be opened on its own: what earlier lessons built is imported. Sections that say *optional* can wait.

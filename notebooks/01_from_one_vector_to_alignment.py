@@ -259,7 +259,9 @@ for line, written in zip(test_lines[:8], by_one_vector, strict=False):
     print("right:", f"{line.iso:<22}", "written:", f"{written:<22}", "" if line.iso == written else "x")
 
 # %% [markdown]
-# It has understood what a date looks like. **Predict first:** a line counts only if *every* character is right. How will the share of such lines change, from the shortest to the longest?
+# It has understood what a date looks like.
+#
+# **Predict first:** a line counts only if *every* character is right. How will the share of such lines change, from the shortest to the longest?
 
 # %%
 date_accuracy.draw_exact_by_length(
@@ -382,7 +384,7 @@ feedback_box("01, section 4")
 # ## 5. The same translator, with your attention (6 minutes)
 #
 # The same class, the same lines in the same order, as many steps. The states are a little narrower (64 numbers for 68), so that attention is not simply
-# the larger model:
+# the larger model. (The decoder's own state still begins with the one vector; what it is told at each step is new.)
 
 # %%
 torch.manual_seed(2021)
@@ -434,7 +436,7 @@ decoding_player.draw_alignment(decoding, title="The year from the end, then the 
 # %% [markdown]
 # From the last words to the first: the diary says the day first, ISO wants the year. One vector has to keep the whole line ready for this; attention just looks again.
 #
-# Where does each digit that *can* come from a single word come from?
+# Some digits can come from a single word only: the 8 from `eighty`, the 2 from `twenty`. Do they?
 
 # %%
 sources = {2: "eighty", 3: "seven", 6: "september", 8: "twenty", 9: "third"}  # place in 1987-09-23: word

@@ -699,7 +699,7 @@ cost.draw_cost(n=64, m=64, k=128)
 cost.cost_demo()
 
 # %% [markdown]
-# Move one slider at a time. Where does a longer text stop to matter? Where the width is large, $k^2$ outweighs everything else.
+# Move one slider at a time. Where does a longer text stop mattering? Where the width is large: there $k^2$ outweighs everything else.
 #
 # ### And in seconds
 #
