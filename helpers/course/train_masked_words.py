@@ -58,10 +58,10 @@ The Brown corpus and NLTK's film reviews are for non-commercial use, and so is w
 ## What it does badly
 
 BERT-base's layers have eight times as many weights, and learned to guess words from far more text. This one has a
-fair grasp of which kind of word fits (a verb, a name, a number), and a weak one of facts: it does not know capitals or dates. It
-follows a few words around the gap and loses a thread that goes back further, and it prefers frequent words. Half of
-its texts are from 1961 or are film reviews: expect what was printed there about men, women and peoples. It is here to
-be questioned about that, and for nothing else.
+fair grasp of which kind of word fits (a verb, a name, a number), and a weak one of facts: it does not know capitals
+or dates. It follows a few words around the gap and loses a thread that goes back further, and it prefers frequent
+words. Half of its texts are from 1961 or are film reviews: expect what was printed there about men, women and
+peoples. It is here to be questioned about that, and for nothing else.
 """
 
 
