@@ -158,7 +158,9 @@ def test_what_never_ends_is_ended(endless: Callable[[], Any], where: str) -> Non
         with pytest.raises(TookTooLong) as raised:
             limit.run(endless)
         assert time.monotonic() - started < 20  # a second at most on an idle machine
-        assert any(file == __file__ for file, _, _ in raised.value.stack)
+        # On a busy machine another thread's time can be up before the first line of the answer.
+        empty = where == "another thread" and not raised.value.stack
+        assert empty or any(file == __file__ for file, _, _ in raised.value.stack), raised.value.stack
         assert (sys.gettrace(), signal.getsignal(signal.SIGALRM)) == before
         assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
         count = 0
