@@ -30,5 +30,6 @@ def other_hash(what: str, found: str, wanted: str) -> str:
     """Say that a file is not the one that was published."""
     return (
         f"{what} has SHA-256 {found}, but it must have {wanted}: this is not the file that the course was made "
-        "with, so it was not kept. Try again on another network; if it stays so, tell your instructor."
+        "with, or not all of it, so it was not kept. Try again on another network; if it stays so, tell your "
+        "instructor."
     )

@@ -12,6 +12,7 @@ import re
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event
 from urllib.parse import parse_qs, unquote, urlsplit
 
 _REPOSITORY = r"(?:(?P<kind>models|datasets)/)?(?P<name>[^/]+/[^/]+)"
@@ -28,7 +29,8 @@ class HubServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.root = root
         self.requests: list[str] = []
-        self.lost: set[str] = set()  # files that are listed, but not there
+        self.lost: set[str] = set()  # files that are listed, but not there, as turns out once another was sent
+        self.sent = Event()
 
     @property
     def address(self) -> str:
@@ -85,7 +87,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.missing("RepoNotFound")
         elif match["revision"] not in {"main", commit(folder)}:
             self.missing("RevisionNotFound")
-        elif match["path"] not in repository_files(folder) or match["path"] in self.server.lost:
+        elif match["path"] in self.server.lost:
+            self.server.sent.wait(10)
+            self.missing("EntryNotFound")
+        elif match["path"] not in repository_files(folder):
             self.missing("EntryNotFound")
         else:
             self.send_file((folder / match["path"]).read_bytes(), commit(folder))
@@ -107,6 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content[start:end])
+            self.server.sent.set()
 
     def send_json(self, content: object) -> None:
         body = json.dumps(content).encode()

@@ -46,6 +46,7 @@ def test_freezing_keeps_what_others_can_install() -> None:
     assert [line for line in text.splitlines() if not line.startswith("#")] == [
         "ast_serialize==0.13.1",
         "Jinja2==3.1.6",
+        "pip==26.3",
         "torch==2.13.0",
     ]
 

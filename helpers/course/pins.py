@@ -97,12 +97,11 @@ def freeze(root: Path) -> list[str]:
 def constraints_text(frozen: list[str]) -> str:
     """Turn pip's list into `constraints.txt`.
 
-    The course itself and pip are left out, and so is what follows a plus sign: `2.13.0+cpu` is a build for one
-    kind of machine, and its pin, `2.13.0`, lets each machine have its own.
+    The course itself is left out, and so is what follows a plus sign: `2.13.0+cpu` is a build for one kind of
+    machine, and its pin, `2.13.0`, lets each machine have its own.
     """
     pins = [line.partition("+")[0] for line in frozen if re.fullmatch(r"[\w.-]+==\S+", line)]
-    own = {"attention-course", "pip"}
-    return HEADER + "".join(f"{pin}\n" for pin in sorted(pins, key=str.lower) if name_of(pin) not in own)
+    return HEADER + "".join(f"{pin}\n" for pin in sorted(pins, key=str.lower) if name_of(pin) != "attention-course")
 
 
 def environment_text(project: dict[str, Any], constraints: str) -> str:
@@ -112,7 +111,8 @@ def environment_text(project: dict[str, Any], constraints: str) -> str:
     (jupyterlab,) = (need for need in extras["lab"] if name_of(need) == "jupyterlab")
     # nbval is there too, so that whoever has only conda can check the notebooks.
     needs = [*project["dependencies"], *extras["fasttext"], *extras["lab"], "nbval"]
-    names = sorted({name_of(need) for need in needs} - {"jupyterlab"})
+    from_conda = {"jupyterlab", "pip"}
+    names = sorted({name_of(need) for need in needs} - from_conda)
     lines = [f"      - {pins[name]}\n" for name in names]
     return ENVIRONMENT.format(jupyterlab=jupyterlab) + "".join(lines)
 
