@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     model.base_model.embeddings.requires_grad_(args.model is not None)  # half of the small encoder, and slow to update
     loader = make_loader(texts.train, tokenizer, args.batch_size, args.max_len, args.seed)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=args.learning_rate)
+    optimizer = torch.optim.AdamW(trained, lr=args.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=args.steps)
     model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
     model.train()

@@ -93,7 +93,7 @@ class Trainer:
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0  # a text comes by a few times at most, so there is nothing to unlearn
         weights = [weight for weight in self.model.parameters() if weight.requires_grad]
-        self._optimizer = torch.optim.AdamW(weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+        self._optimizer = torch.optim.AdamW(weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
         self._schedule = get_linear_schedule_with_warmup(self._optimizer, int(WARM_UP * steps), steps)
         # A run goes on only from one that had the same pieces and settings.
         texts = zlib.crc32(repr(pieces).encode())
