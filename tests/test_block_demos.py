@@ -12,7 +12,9 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+from whole_picture import parts_outside
 
+from helpers import plots
 from helpers.demos import averaging, depth, diagram, influence, norm_order, norms, speed
 from helpers.layers import TransformerBlock
 
@@ -107,6 +109,12 @@ def test_no_line_leaves_the_picture_at_the_top_and_its_scale_never_changes() -> 
     assert len({axis.get_ylim() for axis in axes}) == 1
     for line in axes[-1].get_lines():
         assert np.isfinite(line.get_ydata()).all()
+
+
+@pytest.mark.parametrize(("layers", "scale"), [(1, 1.0), (24, 0.5), (24, 3.0)])
+def test_the_names_of_the_lines_stay_within_the_picture(layers: int, scale: float) -> None:
+    plots.use_course_style()
+    assert parts_outside(depth.draw_by_layer(STEPS, layers, scale)) == []
 
 
 def test_depth_demo_redraws_for_both_sliders_and_in_time() -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from whole_picture import parts_outside
 
 from helpers import plots
 from helpers.demos import heads, occlusion, one_average, parking
@@ -371,6 +372,17 @@ def test_what_people_type_is_no_markup(tokenizer: PreTrainedTokenizerBase, encod
     box.value = "< >"
     assert shown.value.count("<") == 1
     assert "“&lt;”" in status.value
+
+
+@pytest.mark.parametrize("words", [["a", "b"], ["recommended", "."], ["M" * 24, "i"], [f"w{n}" for n in range(22)]])
+@pytest.mark.parametrize("most", [0.0503, 0.1, 0.999, 7e-5])
+def test_words_and_numbers_stay_within_the_picture_of_occlusion(words: list[str], most: float) -> None:
+    plots.use_course_style()
+    moved = most * np.linspace(0.1, 1, len(words))
+    figure = occlusion.draw_occlusion(occlusion.Occlusion(words, moved, moved[None, None]))
+    assert parts_outside(figure) == []
+    left, right = (ax.get_tightbbox() for ax in figure.axes)
+    assert left.x1 < right.x0
 
 
 def test_a_masked_word_moves_the_sentence_otherwise_than_a_missing_one(

@@ -110,7 +110,7 @@ def depth_demo(steps: Mapping[str, Step]) -> Widget:
 
     def redraw(_: object = None) -> None:
         sizes = _sizes(steps, depth.value, scale.value)
-        shown.value = picture(_draw(sizes, scale.value), _describe(sizes, scale.value))
+        shown.value = picture(_draw(sizes, scale.value), _describe(sizes, scale.value), tight=False)
 
     depth.observe(redraw, names="value")
     scale.observe(redraw, names="value")
@@ -125,13 +125,18 @@ def _sizes(steps: Mapping[str, Step], depth: int, weight_scale: float) -> dict[s
 
 def _draw(sizes: Mapping[str, np.ndarray], weight_scale: float) -> Figure:
     from helpers import plots
-    from helpers.style import single_axes
+    from helpers.demos.typed_text import inches_wide
 
     depth = len(next(iter(sizes.values())))
-    axis = single_axes(4.8, 3.2)
+    # Inches that are known beforehand: to find room for what is known to fit would double the time to draw.
+    width = 5.75 + max(inches_wide(name, 10, bold=True) for name in sizes)
+    figure, axes = plots.panels(width=width, height=4.1)
+    figure.set_layout_engine("none")
+    axis = axes[0, 0]
+    axis.set_position((0.8 / width, 0.55 / 4.1, 4.8 / width, 3.2 / 4.1))
     axis.set_ylim(_LOWEST, _HIGHEST)
     axis.set_xlim(0.5, DEPTHS[-1] + 0.5)
-    figure = plots.curves(
+    plots.curves(
         np.arange(1, depth + 1),
         {name: np.where((size > _LOWEST) & (size < _HIGHEST), size, np.nan) for name, size in sizes.items()},
         title=f"Gradients in {depth} layers, starting weights × {weight_scale:g}",

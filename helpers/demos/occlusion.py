@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.demos.typed_text import MOST_PIECES, legible, one_line
+from helpers.demos.typed_text import MOST_PIECES, inches_wide, legible, one_line
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
@@ -101,7 +101,14 @@ def draw_occlusion(result: Occlusion) -> Figure:
     from helpers import plots
 
     n = len(result.words)
-    figure, axes = plots.panels(1, 2, width=10, height=1.2 + 0.26 * n)
+    words = [legible(word) for word in result.words]
+    # Inches that are known beforehand: to find room for what is known to fit would double the time to draw.
+    room, wide, high = 0.2 + max(inches_wide(word, 11) for word in words), 4.4, 0.26 * n + 0.46
+    width, height = room + 2 * wide + 0.65, high + 0.8
+    figure, axes = plots.panels(1, 2, width=width, height=height)
+    figure.set_layout_engine("none")
+    for ax, left in zip(axes[0], (room, room + wide + 0.45), strict=True):
+        ax.set_position((left / width, 0.48 / height, wide / width, high / height))
     moved, attended = axes[0]
     rows = np.arange(n)  # not the words: one may stand there twice
     moved.barh(rows, result.moved, color=plots.BLUE)
@@ -111,10 +118,9 @@ def draw_occlusion(result: Occlusion) -> Figure:
     for ax in axes[0]:
         ax.set(yticks=[], ylim=(n - 0.4, -0.6))
         ax.grid(axis="x")
-    for row, word in enumerate(result.words):  # plain text: ticks take three times as long to draw
-        moved.text(
-            -0.02, row, legible(word), transform=moved.get_yaxis_transform(), ha="right", va="center", parse_math=False
-        )
+    beside = moved.get_yaxis_transform()
+    for row, word in enumerate(words):  # plain text: ticks take three times as long to draw
+        moved.text(-0.02, row, word, transform=beside, ha="right", va="center", fontsize=11, parse_math=False)
     return figure
 
 
