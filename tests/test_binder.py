@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import yaml
+from lab_server import Server
 from test_lab import own_environment, working_tree
 
+from helpers.course import lab
 from helpers.course.pins import name_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,6 +58,40 @@ def run(command: list[str | Path], folder: Path, **environment: str) -> str:
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done.stdout + done.stderr
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Server]:
+    """JupyterLab as Binder starts it in a clone, after those lines of `postBuild` that say how it behaves."""
+    (tmp_path / "home").mkdir()
+    home = {"HOME": str(tmp_path / "home"), "JUPYTER_CONFIG_DIR": "", "JUPYTERLAB_SETTINGS_DIR": ""}
+    lines = (ROOT / "binder" / "postBuild").read_text("utf-8").splitlines()
+    run(["bash", "-euc", "\n".join(line for line in lines if line.startswith(("mkdir", "cp")))], ROOT, **home)
+    clone = working_tree(tmp_path / "clone")
+    command = [sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser", "--port=0"]
+    server = Server(command, clone, tmp_path / "log", **home)
+    yield server
+    server.stop()
+
+
+def test_binder_asks_nobody_about_news_as_make_lab_does_not(session: Server) -> None:
+    """Read back from the server: a file in a wrong place, or a misspelt name, does not pass."""
+    for plugin, settings in lab.SETTINGS.items():
+        answer = json.loads(session.get(f"/lab/api/settings/{plugin}"))
+        in_force = {name: answer["schema"]["properties"][name]["default"] for name in settings}
+        assert in_force == settings
+    copied = json.loads((ROOT / "binder" / "default_setting_overrides.json").read_text("utf-8"))
+    assert copied == lab.SETTINGS
+
+
+def test_each_binder_badge_opens_its_lesson(session: Server) -> None:
+    page = (ROOT / "README.md").read_text("utf-8")
+    opened = [unquote(path) for path in re.findall(r"https://mybinder\.org/v2/gh/\S+?\?urlpath=([^)\s]+)", page)]
+    assert opened == [f"lab/tree/notebooks/{path.name}" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    for path in opened:
+        assert "jupyter-config-data" in session.get(f"/{path}"), "JupyterLab's page"
+        notebook = json.loads(session.get(f"/api/contents/{path.removeprefix('lab/tree/')}?content=0"))
+        assert notebook["type"] == "notebook"
 
 
 @pytest.mark.fresh

@@ -79,8 +79,10 @@ def test_environment_takes_torch_for_the_cpu_and_names_nothing_local() -> None:
 
 def test_binder_has_only_files_that_repo2docker_reads_or_post_build_uses() -> None:
     names = {path.name for path in (ROOT / "binder").iterdir()}
-    assert names == {"environment.yml", "postBuild", "jupyter_server_config.json"}
-    assert "jupyter_server_config.json" in (ROOT / "binder" / "postBuild").read_text("utf-8")
+    copied = {"jupyter_server_config.json", "default_setting_overrides.json"}
+    assert names == {"environment.yml", "postBuild"} | copied
+    for name in copied:
+        assert f"cp binder/{name} " in (ROOT / "binder" / "postBuild").read_text("utf-8")
 
 
 def test_binder_stops_kernels_that_nobody_uses(tmp_path: Path) -> None:
