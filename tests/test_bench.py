@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import zipfile
 from collections.abc import Iterator
@@ -13,7 +12,10 @@ import pytest
 import torch
 
 from helpers.batches import Batch, pad
+from helpers.checks import EXERCISES
 from helpers.course import bench, bench_parts
+from helpers.course.__main__ import main
+from helpers.course.coverage import right_answers
 from helpers.course.measure import Cost, FailedError, measure
 from helpers.seeding import set_seed
 
@@ -88,6 +90,7 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[list[str], str
         asked.append((arguments, environment["OMP_NUM_THREADS"]))
         downloaded = 2_000_000 if len(asked) == 1 else 0
         found = {"texts": 100, "accuracy": 0.5, "parameters": 7, "threads": 2, "downloaded": downloaded}
+        found["checks"] = [0.1, 0.06, 0.3 if arguments[1] == "6b" else 0.11]
         return Cost(10, 20, 2**30, found)
 
     monkeypatch.setattr(bench, "measure", pretend)
@@ -96,9 +99,7 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[list[str], str
 
 def run(*arguments: str) -> int:
     """The command, as it is typed."""
-    parser = argparse.ArgumentParser()
-    bench.add_arguments(parser)
-    return bench.run(parser.parse_args(arguments))
+    return main(["bench", *arguments])
 
 
 def test_lessons_and_tables_can_be_chosen(
@@ -127,6 +128,23 @@ def test_lessons_and_tables_can_be_chosen(
     table = capsys.readouterr().out.strip().splitlines()
     assert len({line.count("|") for line in table}) == 1
     assert run("99") == 1
+
+
+def test_a_check_that_takes_too_long_is_said(
+    costs: list[tuple[list[str], str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--only", "checks") == 1
+    assert costs == [(["check", number, str(ROOT / "tests")], "1") for number in EXERCISES]
+    printed = capsys.readouterr()
+    assert "| 6a | 3 | 0.10 | 0.11 |" in printed.out
+    assert "| 6b | 3 | 0.10 | **0.30** |" in printed.out
+    assert "exercise 6b: 0.30 s for a right answer; 0.2 are allowed" in printed.err
+
+
+def test_every_right_answer_is_measured() -> None:
+    found = bench_parts.checking("0", str(ROOT / "tests"))
+    assert len(found["checks"]) == len(right_answers(ROOT / "tests", "0"))
+    assert min(found["checks"]) > 0
 
 
 def test_padding_to_512_changes_no_prediction_of_the_model_that_is_compared() -> None:

@@ -1,17 +1,18 @@
-"""Exercise 5's check: right answers in any style pass, each misconception gets its own sentence."""
+"""Exercise 5's check: what is expected, wrong answers and what they are told. For every check: test_checks_all.py."""
 
 from __future__ import annotations
 
 import math
 import re
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from answers import right_5
 from answers.right_5 import WithExpAndLog, _Layer
+from checks_support import failure as failure_of
 from torch import nn
 
 from helpers import checks
@@ -22,43 +23,13 @@ from helpers.layers import PositionalEncoding
 SEEDS = (1, 22)
 
 
-def failure(answer: Any, seed: int = 1) -> checks.CheckFailed:
-    with pytest.raises(checks.CheckFailed) as raised:
-        checks.positional_encoding(answer, seed=seed, record=False)
-    return raised.value
-
-
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("answer", right_5.ANSWERS, ids=lambda answer: answer.__name__)
-def test_right_answers_in_any_style_pass(
-    answer: type[nn.Module], seed: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    checks.positional_encoding(answer, seed=seed, record=False)
-    assert capsys.readouterr().out.startswith("✓ Exercise 5: positional encoding.")
+failure = partial(failure_of, checks.positional_encoding)
 
 
 def test_the_oracle_is_the_papers_formula() -> None:
     position, place = np.meshgrid(np.arange(6), np.arange(7), indexing="ij")
     angle = position / np.power(10000, (place // 2) * 2 / 7)
     np.testing.assert_allclose(expected_encoding(6, 7), np.where(place % 2, np.cos(angle), np.sin(angle)), atol=1e-12)
-
-
-# Misconceptions
-
-
-def test_there_are_enough_misconceptions_each_with_its_own_words() -> None:
-    assert len(MISCONCEPTIONS) >= 8
-    assert len({m.name for m in MISCONCEPTIONS}) == len({m.sentence for m in MISCONCEPTIONS}) == len(MISCONCEPTIONS)
-    assert len(EXERCISE.hints) == 2
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda m: m.name)
-def test_each_misconception_is_told_its_own_sentence(misconception: Any, seed: int) -> None:
-    failed = failure(misconception.answer, seed)
-    assert failed.misconception == misconception.name
-    assert misconception.sentence in str(failed)
-    assert not any(other.sentence in str(failed) for other in MISCONCEPTIONS if other is not misconception)
 
 
 class CopiedFromABook(WithExpAndLog):

@@ -1,43 +1,22 @@
-"""The checks of exercises 6a and 6b: right answers in any style pass, each misconception gets its own sentence."""
+"""The checks of exercises 6a and 6b: wrong answers and what they are told. For every check: test_checks_all.py."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from answers import right_6a, right_6b
 from answers.right_6a import causal_mask
 from answers.right_6b import AsInTheLesson
+from checks_support import failure
 from torch import nn
 
 from helpers import checks
-from helpers.checks import exercise_6a, exercise_6b, mistakes_6a, mistakes_6b
+from helpers.checks import exercise_6a, exercise_6b
 from helpers.checks.decoder_case import expected_output
 
 SEEDS = (1, 22)
-
-
-def failure(check: Callable[..., None], answer: Any, seed: int = 1) -> checks.CheckFailed:
-    with pytest.raises(checks.CheckFailed) as raised:
-        check(answer, seed=seed, record=False)
-    return raised.value
-
-
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("answer", right_6a.ANSWERS, ids=lambda answer: answer.__name__)
-def test_right_masks_in_any_style_pass(answer: Any, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
-    checks.causal_mask(answer, seed=seed, record=False)
-    assert capsys.readouterr().out.startswith("✓ Exercise 6a: the causal mask.")
-
-
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("answer", right_6b.ANSWERS, ids=lambda answer: answer.__name__)
-def test_right_blocks_in_any_style_pass(answer: Any, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
-    checks.decoder_block(answer, seed=seed, record=False)
-    assert capsys.readouterr().out.startswith("✓ Exercise 6b: the decoder block.")
 
 
 def test_the_oracle_is_torchs_own_layer() -> None:
@@ -60,30 +39,6 @@ def test_the_oracle_is_torchs_own_layer() -> None:
     theirs = layer(x, memory, tgt_mask=~causal_mask(5), memory_key_padding_mask=~seen)
     ours = expected_output(weights, 3, x, memory, memory_mask=seen[:, None, None])
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)  # both in 64 bits
-
-
-# Misconceptions
-
-BOTH = [(checks.causal_mask, m, mistakes_6a.MISCONCEPTIONS) for m in mistakes_6a.MISCONCEPTIONS] + [
-    (checks.decoder_block, m, mistakes_6b.MISCONCEPTIONS) for m in mistakes_6b.MISCONCEPTIONS
-]
-
-
-@pytest.mark.parametrize("exercise", [exercise_6a.EXERCISE, exercise_6b.EXERCISE], ids=lambda e: e.id)
-def test_there_are_enough_misconceptions_each_with_its_own_words(exercise: Any) -> None:
-    all_of_them = exercise.misconceptions
-    assert len(all_of_them) >= 8
-    assert len({m.name for m in all_of_them}) == len({m.sentence for m in all_of_them}) == len(all_of_them)
-    assert len(exercise.hints) == 2
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("check", "misconception", "others"), BOTH, ids=[m.name for _, m, _ in BOTH])
-def test_each_misconception_is_told_its_own_sentence(check: Any, misconception: Any, others: Any, seed: int) -> None:
-    failed = failure(check, misconception.answer, seed)
-    assert failed.misconception == misconception.name, str(failed)
-    assert misconception.sentence in str(failed)
-    assert not any(other.sentence in str(failed) for other in others if other is not misconception)
 
 
 # Other wrong answers

@@ -1,21 +1,20 @@
-"""Exercise 7's check: right answers in any style pass, each misconception gets its own sentence."""
+"""Exercise 7's check: what is expected, wrong answers and what they are told. For every check: test_checks_all.py."""
 
 from __future__ import annotations
 
 import math
 import re
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
-from answers import right_7
 from answers.right_7 import AsInTheLesson, WithoutCallingTheClassifier
+from checks_support import failure as failure_of
 from torch import nn
 
 from helpers import checks
 from helpers.checks.draw import Draw
-from helpers.checks.exercise_7 import EXERCISE
-from helpers.checks.mistakes_7 import MISCONCEPTIONS
 from helpers.checks.subject import Subject
 from helpers.checks.transformer_case import Case
 from helpers.layers import PositionalEncoding
@@ -23,19 +22,7 @@ from helpers.layers import PositionalEncoding
 SEEDS = (1, 22)
 
 
-def failure(answer: Any, seed: int = 1) -> checks.CheckFailed:
-    with pytest.raises(checks.CheckFailed) as raised:
-        checks.transformer(answer, seed=seed, record=False)
-    return raised.value
-
-
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("answer", right_7.ANSWERS, ids=lambda answer: answer.__name__)
-def test_right_answers_in_any_style_pass(
-    answer: type[nn.Module], seed: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    checks.transformer(answer, seed=seed, record=False)
-    assert capsys.readouterr().out.startswith("✓ Exercise 7: a Transformer that classifies texts.")
+failure = partial(failure_of, checks.transformer)
 
 
 def test_the_lessons_own_answer_passes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,24 +45,6 @@ def test_the_oracle_is_the_formula_a_text_at_a_time() -> None:
             x = block(x[None])[0]
         # Sums in another order, in single precision.
         torch.testing.assert_close(x.mean(0) @ model.last.weight.T + model.last.bias, row, rtol=1e-4, atol=1e-5)
-
-
-# Misconceptions
-
-
-def test_there_are_enough_misconceptions_each_with_its_own_words() -> None:
-    assert len(MISCONCEPTIONS) >= 8
-    assert len({m.name for m in MISCONCEPTIONS}) == len({m.sentence for m in MISCONCEPTIONS}) == len(MISCONCEPTIONS)
-    assert len(EXERCISE.hints) == 2
-
-
-@pytest.mark.parametrize("seed", SEEDS[:1])
-@pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda m: m.name)
-def test_each_misconception_is_told_its_own_sentence(misconception: Any, seed: int) -> None:
-    failed = failure(misconception.answer, seed)
-    assert failed.misconception == misconception.name, str(failed)
-    assert misconception.sentence in str(failed)
-    assert not any(other.sentence in str(failed) for other in MISCONCEPTIONS if other is not misconception)
 
 
 class MeanOfEverything(AsInTheLesson):

@@ -1,16 +1,16 @@
-"""Exercise 10's check: right answers in any style pass, each misconception gets its own sentence."""
+"""Exercise 10's check: what is expected, wrong answers and what they are told. For every check: test_checks_all.py."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from answers import right_10
+from checks_support import failure as failure_of
 
 from helpers import checks
 from helpers.checks.exercise_10 import EXERCISE, expected_patches
@@ -19,19 +19,7 @@ from helpers.checks.mistakes_10 import MISCONCEPTIONS, cut, patches_by_hand, ref
 SEEDS = (1, 22, 333)
 
 
-def failure(answer: Any, seed: int = 1) -> checks.CheckFailed:
-    with pytest.raises(checks.CheckFailed) as raised:
-        checks.patchify(answer, seed=seed, record=False)
-    return raised.value
-
-
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("answer", right_10.ANSWERS, ids=lambda answer: answer.__name__)
-def test_right_answers_in_any_style_pass(
-    answer: Callable[..., torch.Tensor], seed: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    checks.patchify(answer, seed=seed, record=False)
-    assert capsys.readouterr().out.startswith("✓ Exercise 10: a picture as a row of patches.")
+failure = partial(failure_of, checks.patchify)
 
 
 def test_the_oracle_is_right_pixel_by_pixel() -> None:
@@ -40,24 +28,6 @@ def test_the_oracle_is_right_pixel_by_pixel() -> None:
     assert got.shape == (2, 6, 9)
     for b, row, column, y, x in np.ndindex(2, 2, 3, 3, 3):
         assert got[b, row * 3 + column, y * 3 + x] == images[b, row * 3 + y, column * 3 + x]
-
-
-# Misconceptions
-
-
-def test_there_are_enough_misconceptions_each_with_its_own_words() -> None:
-    assert len(MISCONCEPTIONS) >= 8
-    assert len({m.name for m in MISCONCEPTIONS}) == len({m.sentence for m in MISCONCEPTIONS}) == len(MISCONCEPTIONS)
-    assert len(EXERCISE.hints) == 2
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda m: m.name)
-def test_each_misconception_is_told_its_own_sentence(misconception: Any, seed: int) -> None:
-    failed = failure(misconception.answer, seed)
-    assert failed.misconception == misconception.name
-    assert misconception.sentence in str(failed)
-    assert not any(other.sentence in str(failed) for other in MISCONCEPTIONS if other is not misconception)
 
 
 def one_side_for_both(images: torch.Tensor, patch: int) -> torch.Tensor:

@@ -8,6 +8,7 @@ import nltk
 import pytest
 from nltk.corpus.reader import CategorizedTaggedCorpusReader, PlaintextCorpusReader
 
+from helpers.course.__main__ import main
 from helpers.course.corpora import find_corpus, read_sentences, split_sentences
 from helpers.downloads import DownloadError
 
@@ -47,3 +48,17 @@ def test_a_corpus_that_cannot_be_had_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("COURSE_OFFLINE", "1")
     with pytest.raises(DownloadError, match="forbids the network"):
         find_corpus("brown")
+
+
+@pytest.mark.parametrize("command", ["train-word-vectors", "train-masked-words"])
+def test_a_command_that_cannot_have_its_corpus_says_so_and_writes_nothing(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(nltk.data, "path", [])
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COURSE_OFFLINE", "1")
+    output = tmp_path / "assets"
+    output.mkdir()
+    assert main([command, "--output", str(output)]) == 1
+    assert "COURSE_OFFLINE=1 forbids the network" in capsys.readouterr().err
+    assert not list(output.iterdir())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
 from helpers.course import train_masked_words as command
 from helpers.course import train_word_vectors
+from helpers.course.__main__ import main
 from helpers.course.masked_word_training import PIECE, Trainer, cut
 from helpers.masked_word_weights import SHIPPED, add_difference, embedded_masked_model, save_difference
 from helpers.model_files import encoder_files
@@ -195,32 +195,13 @@ def test_the_command_writes_a_model_and_its_card(
     monkeypatch.setattr("helpers.model_files.encoder_files", lambda: encoder)
     monkeypatch.setattr("helpers.pretrained.load_tokenizer", lambda: tokenizer)
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-    assert command.run(_arguments("--output", str(tmp_path), "--steps", "4", "--learning-rate", "0.01")) == 0
+    assert main(["train-masked-words", "--output", str(tmp_path), "--steps", "4", "--learning-rate", "0.01"]) == 0
     card = (tmp_path / "masked_words.md").read_text("utf-8")
     assert train_word_vectors.digest(tmp_path / SHIPPED.name) in card
     assert "4 steps" in card
     assert "4 of Brown's 12" in card
     assert "non-commercial" in card
     assert "held-out loss" in capsys.readouterr().out
-
-
-def test_the_command_says_so_when_a_corpus_cannot_be_had(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import nltk
-
-    monkeypatch.setattr(nltk.data, "path", [])
-    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    monkeypatch.setenv("COURSE_OFFLINE", "1")
-    assert command.run(_arguments("--output", str(tmp_path))) == 1
-    assert "COURSE_OFFLINE=1 forbids the network" in capsys.readouterr().err
-    assert not list(tmp_path.glob("*.safetensors"))
-
-
-def _arguments(*words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    return parser.parse_args(words)
 
 
 # What ships

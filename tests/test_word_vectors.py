@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import pickle
 import sys
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from helpers.course import train_word_vectors as command
+from helpers.course.__main__ import main
 from helpers.fasttext_training import split_words, train_fasttext
 from helpers.word_vectors import UnknownWord, WordVectors, load_word_vectors, save_word_vectors
 
@@ -247,7 +247,7 @@ def test_the_command_writes_vectors_and_a_card_the_same_twice(
 ) -> None:
     monkeypatch.setattr(command, "brown_texts", lambda: sentences)
     for folder in ("one", "two"):
-        assert command.run(_arguments("--output", str(tmp_path / folder), "--epochs", "2", "--runs", "2")) == 0
+        assert main(["train-word-vectors", "--output", str(tmp_path / folder), "--epochs", "2", "--runs", "2"]) == 0
     for name in ("word_vectors.npz", "word_vectors.md"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     vectors = load_word_vectors(tmp_path / "one" / "word_vectors.npz")
@@ -259,25 +259,6 @@ def test_the_command_writes_vectors_and_a_card_the_same_twice(
     assert "epochs=2, runs=2" in card
     assert "non-commercial" in card
     assert "10 words" in capsys.readouterr().out
-
-
-def test_the_command_says_so_when_the_corpus_cannot_be_had(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import nltk
-
-    monkeypatch.setattr(nltk.data, "path", [])
-    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    monkeypatch.setenv("COURSE_OFFLINE", "1")
-    assert command.run(_arguments("--output", str(tmp_path))) == 1
-    assert "COURSE_OFFLINE=1 forbids the network" in capsys.readouterr().err
-    assert not list(tmp_path.glob("*.npz"))
-
-
-def _arguments(*words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    return parser.parse_args(words)
 
 
 # What ships

@@ -1,8 +1,9 @@
-"""Measure the course: what each lesson takes, and what its ways to train and to ask gain, as tables in Markdown."""
+"""Measure the course: what each lesson and check takes, what its ways to train and to ask gain; tables in Markdown."""
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -11,10 +12,11 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from helpers.checks import EXERCISES
 from helpers.course.measure import Cost, FailedError, measure
 from helpers.course.project import Project
 
-HELP = "measure what each lesson takes, and the training loop beside others"
+HELP = "measure what each lesson and each check takes, and the training loop beside others"
 
 # What the course holds itself to, on two cores without a GPU.
 SECONDS, SECONDS_OF = 60, {"06": 90, "08": 120}
@@ -27,7 +29,9 @@ EPOCHS = "2"
 # Lesson 9's model, asked in two ways.
 ASKED = [("the model loaded once a session", "once"), ("the model loaded at every call", "each")]
 QUESTIONS = 10
-TABLES = ["lessons", "training", "asking"]
+# What a student waits for a check, on one core.
+CHECK_SECONDS = 0.2
+TABLES = ["lessons", "training", "asking", "checks"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +70,10 @@ def run(args: argparse.Namespace) -> int:
         print("\n" + heading(ASKING_COLUMNS), flush=True)
         for title, way in progress(ASKED, "asking"):
             tqdm.write(asking_row(title, way, max(args.threads), trouble))
+    if "checks" in args.only:
+        print("\n" + heading(CHECK_COLUMNS), flush=True)
+        for number in progress(list(EXERCISES), "checks"):
+            tqdm.write(check_row(number, project.root / "tests", trouble))
     for line in trouble:
         print(line, file=sys.stderr)
     return 1 if trouble else 0
@@ -178,6 +186,24 @@ def asking_row(title: str, way: str, threads: int, trouble: list[str]) -> str:
         return f"| {title} | failed |"
     cells = [title, str(cost.found["threads"]), str(QUESTIONS), f"{cost.seconds:.1f}", f"{cost.cpu_seconds:.0f}"]
     return "| " + " | ".join([*cells, f"{cost.peak_bytes / 2**30:.2f}"]) + " |"
+
+
+CHECK_COLUMNS = ["check of exercise", "right answers", "seconds of a CPU: median", "slowest"]
+
+
+def check_row(number: str, tests: Path, trouble: list[str]) -> str:
+    """Measure how long right answers to an exercise are checked, with one thread."""
+    try:
+        cost = measure(["check", number, str(tests)], {"OMP_NUM_THREADS": "1"})
+    except FailedError as error:
+        trouble.append(f"the check of exercise {number} failed: {error}")
+        return f"| {number} | failed |"
+    seconds = cost.found["checks"]
+    slowest = f"{max(seconds):.2f}"
+    if max(seconds) > CHECK_SECONDS:
+        slowest = f"**{slowest}**"
+        trouble.append(f"exercise {number}: {max(seconds):.2f} s for a right answer; {CHECK_SECONDS} are allowed")
+    return f"| {number} | {len(seconds)} | {statistics.median(seconds):.2f} | {slowest} |"
 
 
 def plural(count: int, noun: str) -> str:

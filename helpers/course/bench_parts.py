@@ -1,4 +1,4 @@
-"""What the benchmark measures, each in a process of its own: a lesson, a way to train, a way to ask a model."""
+"""What the benchmark measures, each in a process of its own: a lesson, a way to train, to ask a model, the checks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,12 @@ _PADDED_TO = 512  # the most that BERT reads, and what tutorials pad to
 
 def main(kind: str, *arguments: str) -> None:
     """Do one part, and print what it found as JSON."""
-    parts: dict[str, Callable[..., dict[str, Any]]] = {"lesson": lesson, "train": training, "ask": asking}
+    parts: dict[str, Callable[..., dict[str, Any]]] = {
+        "lesson": lesson,
+        "train": training,
+        "ask": asking,
+        "check": checking,
+    }
     print(json.dumps(parts[kind](*arguments)))
 
 
@@ -149,6 +154,44 @@ def asking(way: str, questions: str) -> dict[str, Any]:
         answers.append(layers.option_probabilities(text, model, tokenizer))
     seconds = time.perf_counter() - begin
     return {"seconds": seconds, "answers": answers, "threads": torch.get_num_threads()}
+
+
+def checking(exercise: str, tests: str) -> dict[str, Any]:
+    """Check right answers to an exercise, after one check that loads what all need.
+
+    Parameters
+    ----------
+    exercise
+        Its number, such as ``"6a"``.
+    tests
+        The folder of the repository's tests, which holds the answers.
+
+    Returns
+    -------
+    dict
+        With `checks`: for each answer, the processor seconds of its check, the median of several.
+    """
+    import contextlib
+    import io
+    import statistics
+
+    from helpers import checks
+    from helpers.course.coverage import right_answers
+
+    check = getattr(checks, checks.EXERCISES[exercise].check)
+    answers = right_answers(Path(tests), exercise)
+    seconds = []
+    begin = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        check(answers[0], seed=0, record=False)
+        for answer in answers:
+            taken = []
+            for seed in range(1, 6):
+                start = time.process_time()
+                check(answer, seed=seed, record=False)
+                taken.append(time.process_time() - start)
+            seconds.append(statistics.median(taken))
+    return {"seconds": time.perf_counter() - begin, "checks": seconds}
 
 
 def _padded(batch: Any, pad_id: int) -> Any:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from helpers.checks import EXERCISES
 
@@ -39,16 +40,25 @@ def coverage_table(tests: Path, names: bool = False) -> str:
     rows = ["| exercise | misconceptions that it explains | right answers that it passes |", "|---|---:|---:|"]
     lists = []
     for number, listed in EXERCISES.items():
+        answers = right_answers(tests, number)
         misconceptions = import_module(f"helpers.checks.exercise_{number}").EXERCISE.misconceptions
-        rows.append(f"| {number}. {listed.title} | {len(misconceptions)} | {_count_right_answers(tests, number)} |")
+        rows.append(f"| {number}. {listed.title} | {len(misconceptions)} | {len(answers)} |")
         lists.append(f"- {number}: {'; '.join(m.name for m in misconceptions)}")
     return "\n".join([*rows, "", *lists] if names else rows)
 
 
-def _count_right_answers(tests: Path, number: str) -> int:
+def right_answers(tests: Path, number: str) -> list[Any]:
+    """Return the right answers to an exercise that its check is tested with.
+
+    Raises
+    ------
+    FileNotFoundError
+        There are none in `tests`.
+    """
     file = tests / "answers" / f"right_{number}.py"
     if not file.is_file():
         raise FileNotFoundError(f"{file} is missing. Run this in the repository, whose tests hold the right answers.")
     if str(tests) not in sys.path:  # these files import each other
         sys.path.insert(0, str(tests))
-    return len(import_module(f"answers.right_{number}").ANSWERS)
+    answers = import_module(f"answers.right_{number}").ANSWERS
+    return list(answers.values() if isinstance(answers, dict) else answers)
