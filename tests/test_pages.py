@@ -23,12 +23,16 @@ WORKFLOW = ROOT / ".github" / "workflows" / "test.yml"
 
 
 def test_links_are_found_however_they_are_written() -> None:
-    line = 'See [a](b.md), [![c](d.png)](https://e.org/f(1)), <a href="https://g.org">g</a> and https://h.org/i, or (https://j.org).'
+    line = (
+        "See [a](b.md), [![c](d.png)](https://e.org/f(1)), <a href=\"https://g.org\">g</a>, <img src='k.png'> "
+        "and https://h.org/i, or (https://j.org)."
+    )
     assert links.links_in(line) == [
         "b.md",
         "d.png",
         "https://e.org/f(1",
         "https://g.org",
+        "k.png",
         "https://h.org/i",
         "https://j.org",
     ]
