@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 STUDENTS = 50
 
 # Imports once what fifty kernels would import fifty times, then forks. Each child does what lesson 2 does: its set-up
-# cell, the word vectors, the sentences of its last section. An audit hook counts the programs that are started.
+# cell, the word vectors, the sentences of its last section. Then it asks for the archive that these came from, as
+# lesson 3 asks for a model that is there. An audit hook counts the programs that are started.
 CLASSROOM = """
 import hashlib, importlib, json, os, sys, traceback
 from pathlib import Path
@@ -40,9 +41,13 @@ def watch(event, arguments):
 def student(number):
     sys.addaudithook(watch)
     exec(set_up, {"__name__": "__main__"})
+    from helpers import rated_sentences
     from helpers.data import load_sentences
+    from helpers.downloads import fetch_package
     from helpers.word_vectors import load_word_vectors
     seen = [load_sentences(), load_word_vectors().nearest_words("river", 3)]
+    archive = fetch_package(rated_sentences.PACKAGE, rated_sentences.PACKAGE_SHA256, binary=False)
+    seen.append(hashlib.sha256(archive.read_bytes()).hexdigest())
     return hashlib.sha256(repr(seen).encode()).hexdigest()
 
 begin, started = os.pipe()
