@@ -267,7 +267,7 @@ asked = [
     (job, option_menu.ask(f"The {job} said that she/he was tired.", option_probabilities, model, tokenizer))
     for job in jobs
 ]
-option_menu.draw_ratios(asked, title="The same sentence, another job: another pronoun")
+option_menu.draw_ratios(asked, title="The same sentence, another job: another ratio")
 
 # %% [markdown]
 # Read a bar at `4×`: one word is four times as likely as the other. The axis is logarithmic, so that “four times” is equally long in both directions.

@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, default=SHIPPED.parent, help="folder to write to (default: helpers/assets)"
     )
-    parser.add_argument("--steps", type=int, default=6200, help="of about 1,000 tokens each (default: 6200)")
+    parser.add_argument("--steps", type=int, default=8600, help="of about 1,000 tokens each (default: 8600)")
     parser.add_argument("--learning-rate", type=float, default=5e-4, help="at its highest (default: 5e-4)")
     parser.add_argument("--seed", type=int, default=2021, help="another one gives another model (default: 2021)")
     parser.add_argument("--from-start", action="store_true", help="do not go on from a run that was stopped")
