@@ -75,9 +75,9 @@ DEMOS = {
     "02": {
         "bank.bank_demo(": [
             ("button", "bank in the town", "Enter"),
+            ("button", "bank by the river", "Enter"),
             ("textbox", "Query", "river"),
             ("textbox", "Keys", "  boat   money xyzzq"),
-            ("button", "bank by the river", "Enter"),
         ],
         "scale.saturation_demo(": [("slider", "width d", "ArrowRight")],
     },

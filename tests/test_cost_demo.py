@@ -8,7 +8,9 @@ import time
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+from whole_picture import parts_outside
 
+from helpers import plots
 from helpers.demos import cost
 from helpers.layers import DecoderBlock, LanguageModel, TransformerBlock, step_with_cache
 
@@ -89,3 +91,9 @@ def test_each_slider_changes_the_picture_and_the_sentence() -> None:
         assert said.value != before[0]
         assert shown.value != before[1]
         assert re.search(r'alt="Reading \d+ words', shown.value)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 8), (128, 128, 64), (512, 512, 512), (1, 512, 64)])
+def test_words_and_numbers_stay_within_the_picture(sizes: tuple[int, int, int]) -> None:
+    plots.use_course_style()
+    assert parts_outside(cost.draw_cost(*sizes)) == []

@@ -60,7 +60,7 @@ def draw_cost(n: int, m: int, k: int) -> Figure:
     # Room is made once and for all: to find it anew at each move of a slider would double the time to draw.
     figure.set_layout_engine("none")
     axes[0, 0].set_position((0.07, 0.17, 0.4, 0.73))
-    axes[0, 1].set_position((0.74, 0.17, 0.25, 0.73))
+    axes[0, 1].set_position((0.74, 0.17, 0.23, 0.73))
     places = sorted({1 + round((m - 1) * i / (_POINTS - 1)) for i in range(_POINTS)})
     plots.curves(
         places,

@@ -170,7 +170,9 @@ def head_demo(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel, sent
     )
     layer = widgets.IntSlider(1, 1, layers, description="layer", continuous_update=False)
     head = widgets.IntSlider(1, 1, heads, description="head", continuous_update=False)
-    view = widgets.ToggleButtons(options=["one head", "all heads of the layer"], description="show", style=wide)
+    view = widgets.ToggleButtons(
+        options=["one head", "all heads of the layer"], description="show", style={**wide, "button_width": "auto"}
+    )
     words_only = widgets.Checkbox(value=False, description="leave [CLS] and [SEP] out", indent=False)
     status, shown = widgets.HTML(), widgets.HTML()
 
