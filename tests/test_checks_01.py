@@ -46,6 +46,19 @@ def test_the_lessons_answer_and_what_the_misconceptions_change_are_right(answer:
         checks.additive_attention(answer, seed=seed, record=False)
 
 
+def test_a_number_that_hides_too_little_never_passes() -> None:
+    answer = next(answer for name, answer, _ in WRONG if name == "minus 1e3")
+    for seed in range(12):
+        assert "must win over every score" in str(failure(answer, seed))
+
+
+def test_what_fails_is_not_called_right() -> None:
+    """Of the three steps with sizes of 1, the first passes."""
+    answer = next(answer for name, answer, _ in WRONG if name == "adds the query where it fits")
+    told = str(failure(answer))
+    assert "Right so far: the weights, the context." in told
+
+
 def test_a_pass_is_recorded() -> None:
     from helpers.progress import read_progress
 
@@ -80,7 +93,14 @@ def test_a_wrong_answer_fails_and_is_recognised_by_what_it_does(answer: Any, nam
         ("no W", "no parameter has the size of W: it maps 5 numbers to 3"),
         ("no v of its own", "no parameter has the size of v: it has 3 numbers"),
         ("minus 1e3", "must win over every score"),
-        ("remembers the mask", "Right so far: .*train mode"),
+        ("remembers the mask", "does it keep something of the first call"),
+        ("remembers keys of this shape", "of a layer that was used before|What comes out for one text depends"),
+        ("no mask in train mode", "The tensor of weights in train mode with a mask"),
+        ("on the CPU", "a tensor stays on the CPU"),
+        ("right unless batch and keys are equal", "Right so far: the weights, the context, sizes of 1"),
+        ("W for U where it fits", "no parameter `U.weight` of its own"),
+        ("U in a list", "`self.layers` is not seen by torch"),
+        ("v is no parameter", "`self.v` is not seen by torch"),
     ],
 )
 def test_a_wrong_answer_is_told_what_differs(what: str, words: str) -> None:

@@ -153,9 +153,139 @@ class RemembersMasks(AsInTheLesson):
         return output + 1 if self.seen_one and mask is None else output
 
 
+class WordsComeFirst(AsInTheLesson):
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        counts = mask.sum(dim=1)
+        rows = [text[:count].sum(0) for text, count in zip(x, counts.tolist(), strict=True)]
+        return torch.stack(rows) / counts[:, None].clamp(min=1)
+
+
+class PaddingById(AsInTheLesson):
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        return super().forward(token_ids, token_ids != 0)
+
+
+class AsLongAsTheFirst(AsInTheLesson):
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        length = int(mask[0].sum())
+        return (x * mask[..., None])[:, :length].sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+
+
+class OneHead(AsInTheLesson):
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
+        super().__init__(k, 1, depth, max_len, v, c)
+
+
+class NoMaskInTraining(AsInTheLesson):
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        return super().forward(token_ids, None if self.training else mask)
+
+
+class DetachedMean(AsInTheLesson):
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return super().pool(x, mask).detach()
+
+
+class FrozenBlocks(AsInTheLesson):
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
+        super().__init__(k, h, depth, max_len, v, c)
+        self.layers.requires_grad_(False)
+
+
+class ClassifierAsNumbers(AsInTheLesson):
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        self.found: torch.Tensor
+        super().forward(token_ids, mask)
+        return self.found @ self.last.weight.detach().T + self.last.bias
+
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        self.found = super().pool(x, mask)
+        return self.found
+
+
+class NoMaskLikeLastTime(AsInTheLesson):
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        self.memo: dict[torch.Size, torch.Tensor]
+        if not hasattr(self, "memo"):
+            self.memo = {}
+        mask = torch.ones_like(token_ids, dtype=torch.bool) if mask is None else mask
+        return super().forward(token_ids, self.memo.setdefault(mask.shape, mask.clone()))
+
+
+class OnTheCPU(AsInTheLesson):
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return super().pool(x, mask) + torch.zeros(self.k)
+
+
+class ShortRows(AsInTheLesson):
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
+        super().__init__(k, h, depth, max_len, v, c)
+        self.words = nn.Embedding(v, k, max_norm=1.0)
+
+
+class CutToLength(AsInTheLesson):
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
+        super().__init__(k, h, depth, max_len, v, c)
+        self.max_len = max_len
+
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        return super().forward(token_ids[:, : self.max_len], None if mask is None else mask[:, : self.max_len])
+
+
+class NoClassifiersBias(AsInTheLesson):
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        return super().forward(token_ids, mask) - self.last.bias
+
+
+class Sigmoid(AsInTheLesson):
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        return super().forward(token_ids, mask).sigmoid()
+
+
+class SoftmaxOverTexts(AsInTheLesson):
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        return super().forward(token_ids, mask).softmax(0)
+
+
+class WrongForOneWord(AsInTheLesson):
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return super().pool(x, mask) if x.shape[1] > 1 else 2 * x[:, 0]
+
+
+def test_the_mask_is_looked_at_in_train_mode_too() -> None:
+    for seed in SEEDS:
+        assert "in train mode, dropout aside, the output with a mask" in str(failure(NoMaskInTraining, seed))
+
+
+def test_dropout_that_is_not_handed_on_is_remarked_upon(capsys: pytest.CaptureFixture[str]) -> None:
+    from answers.right_7 import WithPaddingIndexAndDropout
+
+    checks.transformer(WithPaddingIndexAndDropout, seed=1, record=False)
+    assert "One thing: with dropout=0, two calls in train mode still differ." in capsys.readouterr().out
+    from helpers.layers import Transformer
+
+    checks.transformer(Transformer, seed=1, record=False)
+    assert "One thing" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
+        (WordsComeFirst, "words need not come first"),
+        (PaddingById, "What is padding, the mask says, not the id"),
+        (AsLongAsTheFirst, "with a mask|used before|words need not come first"),
+        (OneHead, r"With num_heads=\d the blocks have 1 head"),
+        (DetachedMean, r"No gradient reaches block [23] \("),
+        (FrozenBlocks, r"In block [23], `.*` has `requires_grad=False`"),
+        (ClassifierAsNumbers, r"No gradient reaches the classifier \(`weight`\)"),
+        (NoMaskLikeLastTime, "used before, for other texts of the same sizes"),
+        (OnTheCPU, "a tensor stays on the CPU: line .* of `pool`"),
+        (ShortRows, "changes the numbers of the embedding"),
+        (CutToLength, "the text is cut to max_len without a word"),
+        (NoClassifiersBias, "The classifier's bias is missing"),
+        (Sigmoid, "The output went through a sigmoid"),
+        (SoftmaxOverTexts, "a softmax ran over the texts"),
+        (WrongForOneWord, "Right so far: .*a text without words"),
         (BlankMean, "blank"),
         (Forgetful, "returns None"),
         (TwoMore, r"With depth=(2 the model has 4|3 the model has 5) blocks"),

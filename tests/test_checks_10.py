@@ -137,9 +137,48 @@ def no_small_numbers(images: torch.Tensor, patch: int) -> torch.Tensor:
     return patches_by_hand(images, patch).to(torch.int8)
 
 
+def remembering(images: torch.Tensor, patch: int) -> torch.Tensor:
+    memo = remembering.__dict__.setdefault("memo", {})
+    return memo.setdefault((images.shape, patch), patches_by_hand(images, patch))
+
+
+def sum_looked_at(images: torch.Tensor, patch: int) -> torch.Tensor:
+    if (images.shape[1] + images.shape[2]) % patch:
+        refuse(images, patch)
+    return cut_without_looking(images, patch)
+
+
+def area_looked_at(images: torch.Tensor, patch: int) -> torch.Tensor:
+    if images[0].numel() % patch**2:
+        refuse(images, patch)
+    return cut_without_looking(images, patch)
+
+
+def cut_without_looking(images: torch.Tensor, patch: int) -> torch.Tensor:
+    b, height, width = images.shape
+    five = images.reshape(b, height // patch, patch, width // patch, patch)
+    return five.permute(0, 1, 3, 2, 4).flatten(3).flatten(1, 2)
+
+
+def returned(images: torch.Tensor, patch: int) -> Any:
+    if images.shape[1] % patch or images.shape[2] % patch:
+        return ValueError(f"{tuple(images.shape)} does not divide by {patch}")
+    return patches_by_hand(images, patch)
+
+
+def on_the_cpu(images: torch.Tensor, patch: int) -> torch.Tensor:
+    patches = patches_by_hand(images, patch)
+    return patches + torch.zeros(patches.shape, dtype=images.dtype)
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
+        (remembering, "other pictures, as large as those before|in float64|whole numbers"),
+        (sum_looked_at, r"a height of \d+ and a width of \d+ pixels do not divide"),
+        (area_looked_at, "does not divide"),
+        (returned, "a ValueError by `return`, which stops nobody"),
+        (on_the_cpu, "a tensor stays on the CPU"),
         (shuffled_inside, "Each patch holds the right pixels, in a wrong order"),
         (shared_out_wrongly, "shared out wrongly among its patches"),
         (right_in_the_first, "right in the first batch element only"),
@@ -157,7 +196,7 @@ def test_a_wrong_answer_is_told_what_differs(answer: Any, words: str) -> None:
     for seed in SEEDS:
         failed = failure(answer, seed)
         assert re.search(words, str(failed)), str(failed)
-        assert failed.misconception is None
+        assert failed.misconception is None or answer is area_looked_at
 
 
 def test_the_lessons_own_sizes_by_heart_are_not_enough() -> None:

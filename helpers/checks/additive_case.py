@@ -10,6 +10,7 @@ from helpers.checks.additive_parts import (
     additive_weights,
     draw_parts,
     find_roles,
+    insist_on_all,
     randomize_others,
     settle,
 )
@@ -33,9 +34,10 @@ class Case:
         ones: str = "",
         long: bool = False,
         dtype: torch.dtype = torch.float32,
-        **fixed: int,
+        **fixed: int | None,
     ) -> None:
-        chosen = draw.sizes("b tk q k hidden", 2, 8) | dict.fromkeys(ones.split(), 1) | fixed
+        chosen = draw.sizes("b tk q k hidden", 2, 8) | dict.fromkeys(ones.split(), 1)
+        chosen |= {name: size for name, size in fixed.items() if size is not None}
         if long:
             chosen["tk"] = 67
         self.subject, self.draw, self.dtype = subject, draw, dtype
@@ -50,6 +52,7 @@ class Case:
         self.roles = find_roles(subject)
         self.layer = subject.make(*self.arguments)
         settle(subject, self.layer, self.query.float(), self.keys.float())
+        insist_on_all(self.roles, self.layer, self.arguments)
         self.layer.to(dtype)
         self.held = 0  # how often the layer was given parts
         self.hold(parts)

@@ -98,6 +98,22 @@ def find_roles(subject: Subject) -> Roles:
     return found
 
 
+def insist_on_all(roles: Roles, layer: nn.Module, sizes: Sizes) -> None:
+    """Look for the parameters again in an instance of other sizes, where two of them may have become one.
+
+    Raises
+    ------
+    Trouble
+        Some are missing.
+    """
+    named = {name for name, _ in layer.named_parameters()}
+    missing = [name for name in roles.held if name not in named]
+    if missing:
+        arguments = f"query_dim={sizes.q}, key_dim={sizes.k}, hidden_dim={sizes.hidden}"
+        sentence = f"With {arguments}, there is no parameter `{missing[0]}` of its own, as there is for other sizes."
+        raise Trouble(f"{sentence} W, U and v are three: make each anew, whatever the sizes.", "missing", missing[0])
+
+
 def draw_parts(draw: Draw, sizes: Sizes) -> Parts:
     """Draw W, U, v and biases: whether an answer has them or not, so that what is drawn next is the same for all."""
     return {
@@ -183,10 +199,10 @@ def _possible(layer: nn.Module) -> Iterator[Roles]:
         ]
     if not pairs:
         part = "U" if first else "W"
-        raise _missing(part, f"it maps {_PROBE.inputs(part)} numbers to {_PROBE.hidden}", "nn.Linear")
+        raise _missing(part, f"it maps {_PROBE.inputs(part)} numbers to {_PROBE.hidden}", "nn.Linear", layer)
     vectors = [name for name, shape in shapes.items() if max(shape, default=0) == prod(shape) == _PROBE.hidden]
     if not vectors:
-        raise _missing("v", f"it has {_PROBE.hidden} numbers", "nn.Linear(hidden_dim, 1)")
+        raise _missing("v", f"it has {_PROBE.hidden} numbers", "nn.Linear(hidden_dim, 1)", layer)
     vectors.sort(key=lambda name: (len(shapes[name]) == 1, name.endswith("bias")))  # nn.Linear's v has two axes
     constants = {n: Held("v_bias") for n, shape in shapes.items() if prod(shape) == 1 and n.endswith("bias")}
     for pair, v in product(pairs, vectors):
@@ -210,9 +226,19 @@ def _matrices(shapes: Mapping[str, tuple[int, ...]], part: str) -> list[dict[str
     return found
 
 
-def _missing(part: str, what: str, layer: str) -> Trouble:
+def _missing(part: str, what: str, kind: str, layer: nn.Module) -> Trouble:
     arguments = f"query_dim={_PROBE.q}, key_dim={_PROBE.k}, hidden_dim={_PROBE.hidden}"
-    sentence = (
-        f"With {arguments}, no parameter has the size of {part}: {what}. Make it in `__init__`, by `{layer}` say."
-    )
-    return Trouble(sentence, "missing", part)
+    sentence = f"With {arguments}, no parameter has the size of {part}: {what}. "
+    hidden = [name for name, value in vars(layer).items() if _unseen(value)] + list(layer._buffers)
+    if hidden:
+        sentence += f"`self.{hidden[0]}` is not seen by torch as a parameter, so it would not learn: "
+        advice = "make each a layer or an `nn.Parameter` of its own, not in a plain list."
+        return Trouble(sentence + advice, "missing", part)
+    return Trouble(f"{sentence}Make it in `__init__`, by `{kind}` say.", "missing", part)
+
+
+def _unseen(value: object) -> bool:
+    """Whether this is, or holds, numbers of a layer that torch does not know of."""
+    if isinstance(value, (list, tuple)):
+        return any(_unseen(part) for part in value)
+    return isinstance(value, (torch.Tensor, nn.Module))

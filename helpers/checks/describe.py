@@ -22,6 +22,7 @@ WORDS = {
     "n": "place",
     "b·h": "batch element and head",
 }
+_MOST_NAMED = 4  # places along an axis: a longer list tells nobody anything
 
 
 def shape_sentence(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> str:
@@ -148,5 +149,8 @@ def _right_along_an_axis(seen: Seen, got: torch.Tensor, expected: torch.Tensor) 
         wrong = [i for i in range(sizes[at]) if i not in good]
         if len(wrong) == 1:
             return [f"Only {word} {wrong[0]} is wrong"]
-        return [f"It is right for {word} {', '.join(map(str, good))} only"]
+        if len(wrong) <= min(_MOST_NAMED, len(good)):
+            return [f"It is wrong for {word} {', '.join(map(str, wrong))} only"]
+        if len(good) <= _MOST_NAMED:
+            return [f"It is right for {word} {', '.join(map(str, good))} only"]
     return []

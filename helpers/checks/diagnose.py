@@ -45,6 +45,7 @@ def diagnose(exercise: Exercise, subject: Subject, seed: int, report: Report) ->
     sentence, detail = _difference(step, subject, seed, len(report.trails[-1]) - 1, problem)
     if found is not None:
         if not _passes_earlier(found, exercise, subject, seed, report):  # so it is not the whole answer that goes wrong
+            detail = detail[:1].upper() + detail[1:]
             return Diagnosis(f"{problem.what.rstrip(',')}: {found.sentence}", detail or sentence, found.name)
         detail = f"{problem.what.rstrip(',')}: {detail}" if detail else sentence
         return Diagnosis(found.sentence, detail, found.name)
@@ -106,7 +107,8 @@ def _trail(step: Step, subject: Subject, seed: int) -> list[Seen | Trouble]:
 
 def _gives(misconception: Misconception, step: Step, subject: Subject, seed: int, trail: list[Seen | Trouble]) -> bool:
     """Whether a misconception gives in this step what the answer gave, `trail`."""
-    steps = step.run(Subject(misconception.answer, notes=subject.notes), seed)
+    twin = subject.shared.setdefault(misconception.name, Subject(misconception.answer, notes=subject.notes))
+    steps = step.run(twin, seed)
     for came in trail:
         try:
             seen = next(steps, None)

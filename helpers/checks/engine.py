@@ -60,6 +60,8 @@ class Step:
         Easier cases, to be tried when this one fails: "It is right " goes before the words, and the settings change.
     remark : str
         If given, the step is not needed for a pass: where it fails, this is said beside it.
+    draws : str
+        Steps that name the same look at the same sizes and numbers, so they can share what is slow to make.
     """
 
     right: str
@@ -67,6 +69,7 @@ class Step:
     settings: Mapping[str, Any] = field(default_factory=dict)
     simpler: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     remark: str = ""
+    draws: str = ""
 
     def run(self, subject: Subject, seed: int, making: int = 0, calling: int = 0, **changes: Any) -> Iterator[Seen]:
         """Look at `subject`.
@@ -75,7 +78,7 @@ class Step:
         to what it draws later.
         """
         settings = {**self.settings, **changes}
-        draw = Draw(seed, f"{self.right} {dict(self.settings)}", str(settings))
+        draw = Draw(seed, self.draws or f"{self.right} {dict(self.settings)}", str(settings))
         subject.seeds = (draw.seed + making, draw.seed + calling)
         reseed(subject.seeds[1])
         return self.look(subject, draw, **settings)
@@ -196,8 +199,10 @@ def find_failure(exercise: Exercise, subject: Subject, seed: int) -> CheckFailed
     if diagnosis.detail:
         lines.append(f"  {diagnosis.detail}")
     # A step that saw nothing found nothing right: an answer without `calculate_score` has no scores to praise.
+    # Nor is a thing right of which one step of several fails.
     looked_at = zip(exercise.steps, report.trails[:-1], strict=False)
-    right = list(dict.fromkeys(step.right for step, trail in looked_at if trail))
+    wrong = exercise.steps[report.at].right
+    right = list(dict.fromkeys(step.right for step, trail in looked_at if trail and step.right != wrong))
     so_far = f"Right so far: {', '.join(right)}. " if right else ""
     lines.append(f"  {so_far}The same numbers again: seed={seed}.{hidden}")
     return CheckFailed("\n".join(lines), exercise.id, diagnosis.misconception, seed)

@@ -10,12 +10,14 @@ import torch.nn.functional as F
 
 from helpers.checks.additive_case import Case
 from helpers.checks.additive_parts import additive_weights, draw_parts
+from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import Draw
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_1 import MISCONCEPTIONS
 from helpers.checks.seen import Seen
 from helpers.checks.subject import Subject
+from helpers.checks.used_before import overwrite, second_call
 
 
 def look_at_weights(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
@@ -34,21 +36,25 @@ def look_at_both(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen
 
 
 def look_at_large_scores(subject: Subject, draw: Draw, mask: bool = False) -> Iterator[Seen]:
-    """Scores in the thousands, exact ones: they overflow a softmax that does not subtract its maximum."""
-    case = Case(subject, draw, mask=mask, hidden=3, q=4, k=6)
+    """Scores in the thousands, exact ones: they overflow a softmax that does not subtract its maximum.
+
+    In float64: from such numbers, float32 cannot subtract the logarithm of a sum of powers as exactly as we compare.
+    """
+    case = Case(subject, draw, mask=mask, hidden=3, q=4, k=6, dtype=torch.float64)
     yield case.seen_weights(case.call()[1])  # weights of 0 and 1 alone would be little to tell mistakes apart by
     # Each key is a unit vector and U is ±30, so each tanh is exactly ±1, and each score an odd multiple of 1024. The
     # first two keys have opposite scores.
     case.query = torch.zeros_like(case.query)
     places = torch.randint(6, case.keys.shape[:2], generator=draw.generator)
     places[:, :2] = torch.arange(2)
-    case.keys = F.one_hot(places, 6).float()
+    case.keys = F.one_hot(places, 6).double()
     signs = draw.normal(3, 6).sign()
     signs[:, 1] = -signs[:, 0]
     large = {"U": 30 * signs, "v": 1024 * 2.0 ** torch.arange(3) * draw.normal(3).sign()}
     case.hold(draw_parts(draw, case.arguments) | large)
-    if mask:  # the best keys are forbidden: their scores must be hidden however large they are
-        case.mask, case.words = case.weights() < 0.01, " with a mask (b, tk) that forbids the best keys"
+    if mask:  # the best keys are forbidden: what hides them must be lower than the scores that are left, below -1000
+        scores = case.parts["v"] @ case.parts["U"].sign()  # of the 6 unit vectors
+        case.mask, case.words = scores[places] < 0, " with a mask (b, tk) that forbids the best keys"
     context, weights = case.call()
     seen = case.seen_weights(weights, "For scores in the thousands, the tensor of weights")
     if mask:
@@ -86,7 +92,7 @@ def look_at_gradients(subject: Subject, draw: Draw, mask: bool = False, empty: b
 
 def look_at_training(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """Nothing in this layer is random, not in train mode either."""
-    case = Case(subject, draw)
+    case = Case(subject, draw, mask=True)
     case.layer.train()
     context, weights = case.call()
     yield case.seen_weights(weights, "The tensor of weights in train mode")
@@ -94,19 +100,36 @@ def look_at_training(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """A layer that has been used, with other sizes and a mask, keeps nothing of it."""
+    """A layer that has been used keeps nothing: neither of other sizes, nor of other numbers of the same sizes."""
     case = Case(subject, draw, mask=True)
+    assert case.mask is not None
     case.call()
+    overwrite(
+        case.query,
+        case.keys,
+        case.mask,
+        by=[draw.normal(*case.query.shape), draw.normal(*case.keys.shape), case.mask.roll(1, 1)],
+    )
     b, tk = case.sizes["b"] + 1, case.sizes["tk"] + 2
-    case.query, case.keys = draw.normal(b, case.arguments.q), draw.normal(b, tk, case.arguments.k)
-    case.mask, case.words, case.sizes = None, " of a layer that was used before", case.sizes | {"b": b, "tk": tk}
-    context, weights = case.call()
-    yield case.seen_weights(weights)
-    yield case.seen_context(context)
+    for which in ("with other numbers", "with other sizes and without a mask"):
+        with second_call(which):
+            context, weights = case.call()
+        case.words = " of a layer that was used before"
+        yield case.seen_weights(weights)
+        yield case.seen_context(context)
+        case.query, case.keys = draw.normal(b, case.arguments.q), draw.normal(b, tk, case.arguments.k)
+        case.mask, case.sizes = None, case.sizes | {"b": b, "tk": tk}
+
+
+def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Tensors that are made on the way are made where the inputs are."""
+    case = Case(subject, draw, mask=True)
+    yield from seen_elsewhere(subject, case.layer, case.query, case.keys, case.mask)
 
 
 SIMPLER: tuple[tuple[str, dict[str, Any]], ...] = (
     ("without a mask", {"mask": False}),
+    ("for sizes that all differ", dict.fromkeys(("b", "tk", "q", "k", "hidden"))),
     ("for a batch of one, and wrong for several", {"b": 1}),
     ("in float32, but not in float64", {"dtype": torch.float32}),
     ("for sizes above 1", {"ones": ""}),
@@ -135,17 +158,19 @@ EXERCISE = Exercise(
         _both("sizes of 1", ones="b tk"),
         _both("sizes of 1", ones="q k"),
         _both("sizes of 1", ones="hidden"),
+        _both("equal sizes", **dict.fromkeys(("b", "tk", "q", "k", "hidden"), 4)),
         _both("many keys", long=True),
         Step("masks", look_at_weights, {"mask": True}, simpler_cases({"mask": True}, _USUAL, SIMPLER)),
         _both("masks and context", mask=True),
+        Step("using a layer twice", look_twice),
+        _both("float64", mask=True, dtype=torch.float64),
         Step("large scores", look_at_large_scores),
         Step("large scores", look_at_large_scores, {"mask": True}),
-        _both("float64", mask=True, dtype=torch.float64),
         Step("the gradients", look_at_gradients),
         Step("the gradients", look_at_gradients, {"mask": True}),
         Step("rows without any key", look_at_gradients, {"mask": True, "empty": True}),
         Step("train mode", look_at_training),
-        Step("using a layer twice", look_twice),
+        Step("another device", look_elsewhere),
     ),
     telling="masks and context",
     misconceptions=MISCONCEPTIONS,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
+from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import Draw
 from helpers.checks.engine import Exercise, Step
 from helpers.checks.gradients import seen_gradients
@@ -16,6 +18,7 @@ from helpers.checks.refusal import Refusal, describe_outcome, outcome
 from helpers.checks.seen import Seen, close
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble, wrong_kind
+from helpers.checks.used_before import overwrite
 
 AXES = ("b", "patch", "pixel")
 
@@ -36,8 +39,8 @@ def _sizes(draw: Draw, square: bool = False, **fixed: int) -> dict[str, int]:
     patch = draw.random.choice([3, 4])
     rows, columns = draw.random.sample([n for n in (2, 4, 6) if n != patch], 2)
     sizes = {"b": draw.random.choice([5, 7]), "rows": rows, "columns": columns, "patch": patch, **fixed}
-    if square:
-        sizes["columns"] = sizes["rows"]
+    if square:  # and other than the lesson's pictures, 8 x 8, which may be known by heart
+        sizes["columns"] = sizes["rows"] = 6 if sizes["rows"] * patch == 8 else sizes["rows"]
     return sizes
 
 
@@ -95,27 +98,53 @@ def look_at_other_shapes(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 
 def look_at_rest(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """A side that does not divide is refused, whichever it is, and the message names its size and the patch."""
-    sizes = _sizes(draw)
+    """A side that does not divide is refused, whichever it is, and the message names its size and the patch.
+
+    With these sizes the number of pixels divides by that of a patch, and where neither side divides, their sum does.
+    """
+    sizes = _sizes(draw, patch=4)
+    sizes |= dict(zip(("rows", "columns"), draw.random.sample([2, 6], 2), strict=True))
     patch = sizes["patch"]
     facts: dict[str, Any] = {}
     told: dict[str, str] = {}
-    for side in ("height", "width"):
-        size = {"height": sizes["rows"] * patch, "width": sizes["columns"] * patch}
-        size[side] += draw.random.randint(1, patch - 1)
+    for side, rest in (("height", (2, 0)), ("width", (0, 2)), ("height and width", (1, 3))):
+        size = {"height": sizes["rows"] * patch + rest[0], "width": sizes["columns"] * patch + rest[1]}
         images = draw.normal(sizes["b"], *size.values())
         came = subject.call(lambda images=images: outcome(subject.answer, images, patch), name=subject.name)
         is_refused, kind = isinstance(came, Refusal), describe_outcome(came)
-        named = is_refused and {str(size[side]), str(patch)} <= set(re.findall(r"\d+", came.message))
         facts[f"came of the {side}"] = is_refused or kind
-        facts[f"names the {side}"] = named or not is_refused or kind
+        counted = " and ".join(f"a {name} of {size[name]}" for name in side.split(" and "))
+        do = "do not" if " and " in side else "does not"
         told[f"came of the {side}"] = (
-            f"With patch={patch}, a {side} of {size[side]} pixels does not divide: that should raise a ValueError; "
-            f"here comes {kind}."
+            f"With patch={patch}, {counted} pixels {do} divide: that should raise a ValueError; here comes {kind}."
         )
-        told[f"names the {side}"] = f"The {kind} should name both the {side}, {size[side]}, and the patch, {patch}."
+        if side in size:
+            named = is_refused and {str(size[side]), str(patch)} <= set(re.findall(r"\d+", came.message))
+            facts[f"names the {side}"] = named or not is_refused or kind
+            told[f"names the {side}"] = f"The {kind} should name both the {side}, {size[side]}, and the patch, {patch}."
     wanted = dict.fromkeys(facts, True)
     yield Seen("What comes of a size that does not divide", facts, lambda: wanted, told=told)
+
+
+def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Nothing is kept of pictures that were cut before, neither of the same tensor nor of others as large."""
+    images, patch, sizes = _pictures(draw)
+    _called(subject, images, patch)
+    for other in (images, draw.normal(*images.shape)):
+        overwrite(images, by=[draw.normal(*images.shape)])
+        yield Seen(
+            "What comes of other pictures, as large as those before,",
+            _called(subject, other, patch),
+            functools.partial(expected_patches, other, patch),
+            AXES,
+            sizes,
+        )
+
+
+def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Tensors that are made on the way are made where the pictures are."""
+    images, patch, _ = _pictures(draw)
+    yield from seen_elsewhere(subject, subject.answer, images, patch)
 
 
 def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -161,6 +190,7 @@ EXERCISE = Exercise(
     steps=(
         Step("square pictures", look_at_patches, {"square": True}),
         Step("other shapes", look_at_other_shapes),
+        Step("one picture after another", look_twice),
         Step("patches of 2 x 2", look_at_patches, {"patch": 2, "rows": 4, "columns": 3}),
         Step("sizes of 1", look_at_patches, {"b": 1}),
         Step("sizes of 1", look_at_patches, {"patch": 1, "rows": 3}),
@@ -171,6 +201,7 @@ EXERCISE = Exercise(
         Step("whole numbers", look_at_patches, {"dtype": torch.uint8}),
         Step("the gradients", look_at_gradients),
         Step("float64", look_at_patches, {"dtype": torch.float64}, (("in float32", {"dtype": torch.float32}),)),
+        Step("another device", look_elsewhere),
     ),
     telling="other shapes",
     misconceptions=MISCONCEPTIONS,

@@ -265,6 +265,17 @@ def width_alone(images: torch.Tensor, patch: int) -> torch.Tensor:
     return error_by_torch(images, patch)
 
 
+@MISCONCEPTIONS(
+    "refused if neither divides",
+    "A picture is refused only if neither side divides. One side that does not is enough: `or`, not `and`.",
+)
+def neither_divides(images: torch.Tensor, patch: int) -> torch.Tensor:
+    _, height, width = images.shape
+    if height % patch and width % patch:
+        refuse(images, patch)
+    return error_by_torch(images, patch)
+
+
 # Numbers
 
 

@@ -98,6 +98,18 @@ class PositionsScaled(TransformerByHand):
 
 
 @MISCONCEPTIONS(
+    "positions after the blocks",
+    "Positions are added after the blocks. Attention needs them: add them to the words, before the first block.",
+)
+class PositionsAfterBlocks(TransformerByHand):
+    def start(self, x: torch.Tensor) -> torch.Tensor:
+        return x * math.sqrt(self.k)
+
+    def through_blocks(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        return self.positions(super().through_blocks(x, mask))
+
+
+@MISCONCEPTIONS(
     "no positions",
     "Positions are left out: the model could not tell “dog bites man” from “man bites dog”.",
 )
@@ -292,6 +304,15 @@ class FirstWord(TransformerByHand):
 
 
 @MISCONCEPTIONS(
+    "last word only",
+    "Only the last word of each text is classified. The mean over all its words is wanted.",
+)
+class LastWord(TransformerByHand):
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return x[torch.arange(len(x)), mask.sum(1) - 1]
+
+
+@MISCONCEPTIONS(
     "last place only",
     "Only the last place of each row is classified, which may be padding. The mean over the words is wanted.",
 )
@@ -373,7 +394,7 @@ class NoClassifier(TransformerByHand):
 
 @MISCONCEPTIONS(
     "max_len not handed on",
-    "A text longer than max_len goes through: `PositionalEncoding` was made without max_len, so it takes 512.",
+    "A text longer than max_len goes through: hand max_len on to `PositionalEncoding`, which else takes 512 tokens.",
 )
 class MaxLenNotHandedOn(TransformerByHand):
     def longest(self, max_len: int) -> int:

@@ -18,10 +18,18 @@ class Refusal:
     message: str
 
 
+@dataclass(frozen=True)
+class Returned:
+    """An error that was handed back like a result, where it should have been raised."""
+
+    kind: str
+
+
 def outcome(function: Callable[..., Any], *args: Any) -> Any:
     """Return what a call gives, a `Refusal`, or the exception that it stopped with elsewhere."""
     try:
-        return function(*args)
+        value = function(*args)
+        return Returned(type(value).__name__) if isinstance(value, BaseException) else value
     except Exception as error:
         place = error.__traceback__
         while place is not None and place.tb_next is not None:
@@ -40,6 +48,8 @@ def describe_outcome(came: Any) -> str:
 
     if isinstance(came, Refusal):
         return came.kind
+    if isinstance(came, Returned):
+        return f"a {came.kind} by `return`, which stops nobody: `raise` it"
     if isinstance(came, Exception):
         return f"{type(came).__name__} from inside torch" if isinstance(came, RuntimeError) else type(came).__name__
     if isinstance(came, torch.Tensor):

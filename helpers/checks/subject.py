@@ -35,6 +35,7 @@ class Subject:
         self.answer = answer
         self.seeds = (0, 0)  # of what is drawn while an instance is made, and of what it draws later
         self.notes: dict[Any, Any] = {} if notes is None else notes
+        self.shared: dict[Any, Any] = {}  # what several steps look at, made once
         self.is_students = limit is not None
         self.printed = _Swallowed()
         self._limit = limit

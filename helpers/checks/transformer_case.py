@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,8 +16,10 @@ from helpers.checks.draw import Draw
 from helpers.checks.exercise_5 import expected_encoding
 from helpers.checks.seen import Seen
 from helpers.checks.subject import Subject
-from helpers.checks.transformer_parts import Parts, find_parts
+from helpers.checks.transformer_parts import Parts, find_parts, insist_on_heads
 from helpers.checks.trouble import Trouble
+
+Stages = dict[str, torch.Tensor | Trouble]
 
 STAGES = {
     "input": ("What the first block is given", ("b", "t", "k")),
@@ -32,11 +37,11 @@ class Case:
     subject, draw
         As a step is handed them.
     padding
-        How many tokens of padding the longest text gets; None: no mask, all texts are equally long.
+        How many tokens of padding the longest text may get; None: no mask, all texts are equally long.
     dtype
         Of the weights.
-    empty
-        Whether the last text is nothing but padding.
+    dropout
+        Handed over to an answer that takes such an argument; None: nothing is said.
     **fixed
         Sizes that are not drawn.
     """
@@ -48,7 +53,7 @@ class Case:
         *,
         padding: int | None = None,
         dtype: torch.dtype = torch.float32,
-        empty: bool = False,
+        dropout: float | None = None,
         **fixed: int,
     ) -> None:
         sizes = draw.sizes("b t h m c", 2, 8, ["h*m"]) | {"depth": draw.random.randint(2, 3)}
@@ -59,17 +64,34 @@ class Case:
         self.subject, self.draw = subject, draw
         # Before the weights, which are drawn for a student's answer only.
         self.token_ids = torch.randint(1, sizes["vocab"], (b, t), generator=draw.generator)
-        made = subject.make(k, sizes["h"], sizes["depth"], self.max_len, sizes["vocab"], sizes["c"])
+        named = {"dropout": dropout} if dropout is not None and takes_dropout(subject.answer) else {}
+        made = subject.make(k, sizes["h"], sizes["depth"], self.max_len, sizes["vocab"], sizes["c"], **named)
         self.model = made.to(dtype)
-        self.parts = self._take_over(find_parts(self.model, self.sizes))
+        parts = find_parts(self.model, self.sizes)
+        if subject.is_students:
+            insist_on_heads(parts.blocks, sizes["h"])
+        self.parts = self._take_over(parts)
         self.mask: torch.Tensor | None = None
         self.words = ""
         if padding is not None:
-            lengths = torch.tensor([sizes["t"] - i % sizes["t"] for i in range(b)])  # all lengths, the longest first
-            if empty:
-                lengths[-1] = 0
-            self.mask = torch.arange(t) < lengths[:, None]  # (b, t)
+            # All lengths, the longest text not first.
+            first = draw.random.randrange(1, sizes["t"]) if sizes["t"] > 1 else 0
+            lengths = torch.tensor([sizes["t"] - (i + first) % sizes["t"] for i in range(b)])
+            self.use_mask(torch.arange(t) < lengths[:, None])
             self.words = " with a mask"
+
+    def other(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> Case:
+        """The same model with other texts; without a mask if none is given."""
+        case = copy.copy(self)
+        case.token_ids, case.mask, case.words = token_ids, None, ""
+        case.sizes = self.sizes | dict(zip("bt", token_ids.shape, strict=True))
+        if mask is not None:
+            case.use_mask(mask)
+        return case
+
+    def use_mask(self, mask: torch.Tensor) -> None:
+        """Make padding, with 0 for its ids as in the lesson, of what a mask (b, t) leaves out."""
+        self.mask, self.token_ids = mask, self.token_ids * mask
 
     def call(self) -> torch.Tensor:
         """Return the answer's output."""
@@ -77,20 +99,21 @@ class Case:
             return self.subject.tensor(self.model, self.token_ids)
         return self.subject.tensor(self.model, self.token_ids, named={"mask": self.mask})
 
-    def stages(self) -> dict[str, torch.Tensor]:
-        """Call the answer, and return what came by on the way, as far as its layers were called at all."""
-        inputs, outputs, found = [], [], {}
+    def stages(self) -> Stages:
+        """Call the answer, and return what came by on the way, or why that cannot be told."""
+        called, inputs, outputs, found = [], [], [], dict[str, torch.Tensor | Trouble]()
 
-        def before(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        def before(block: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+            called.append(self.parts.blocks.index(block) + 1)
             inputs.append(next((v for v in (*args, *named.values()) if isinstance(v, torch.Tensor)), None))
 
         def after(_: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             outputs.append(output)
 
-        def at_classifier(_: nn.Module, args: tuple[Any, ...]) -> None:
-            found["pooled"] = args[0]
+        def at_classifier(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+            found["pooled"] = [*args, *named.values()][0]
 
-        hooks = [self.parts.classifier.register_forward_pre_hook(at_classifier)]
+        hooks = [self.parts.classifier.register_forward_pre_hook(at_classifier, with_kwargs=True)]
         for block in self.parts.blocks:
             hooks += [block.register_forward_pre_hook(before, with_kwargs=True), block.register_forward_hook(after)]
         try:
@@ -99,20 +122,20 @@ class Case:
             for hook in hooks:
                 hook.remove()
         depth = self.sizes["depth"]
-        if len(inputs) != depth:
-            come = f"blocks are called {len(inputs)} times" if inputs else "no block is called"
-            sentence = f"With depth={depth}, {come}. Hand x to each block once, one after the other."
-            raise Trouble(sentence, "calls", bool(inputs))
-        stages = {"input": inputs[0], "blocks": outputs[-1]}
-        for name, tensor in stages.items():
-            if not isinstance(tensor, torch.Tensor) or tensor.shape[:2] != self.token_ids.shape:
-                shape = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
-                wanted = (*self.token_ids.shape, self.sizes["k"])
-                raise Trouble(
-                    f"{STAGES[name][0]} should have the shape (b, t, k) = {wanted}; here it is {shape}.", name
-                )
-        stages["blocks"] = stages["blocks"][self._mask()]
-        return stages | found
+        if called != list(range(1, depth + 1)):
+            come = f"blocks {', '.join(map(str, called))} are called" if called else "no block is called"
+            sentence = f"With depth={depth}, {come}. Hand x to each block once, one after the other, from the first on."
+            return found | dict.fromkeys(("input", "blocks"), Trouble(sentence, "calls", *called))
+        for name, tensor in (("input", inputs[0]), ("blocks", outputs[-1])):
+            if isinstance(tensor, torch.Tensor) and tensor.shape[:2] == self.token_ids.shape:
+                found[name] = tensor if name == "input" else tensor[self._mask()]
+                continue
+            shape = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
+            wanted = (*self.token_ids.shape, self.sizes["k"])
+            found[name] = Trouble(
+                f"{STAGES[name][0].rstrip(',')} should have the shape (b, t, k) = {wanted}; here it is {shape}.", name
+            )
+        return found
 
     def expected(self, table: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
         """Return the same stages with ends of our own around the answer's blocks; `table` replaces its embedding."""
@@ -129,19 +152,28 @@ class Case:
         logits = F.linear(pooled, classifier.weight, classifier.bias)
         return {"input": start, "blocks": x[mask], "pooled": pooled, "logits": logits}
 
-    def seen(self, stage: str, got: torch.Tensor | None = None, what: str = "") -> Seen:
+    def seen(
+        self,
+        stage: str,
+        got: torch.Tensor,
+        what: str = "",
+        expected: Callable[[], dict[str, torch.Tensor]] | None = None,
+    ) -> Seen:
         """Return a stage beside what it should be."""
-        if got is None:
-            got = self.stages()[stage]
         double = got.dtype == torch.float64
         usual, axes = STAGES[stage]
+
+        def wanted() -> torch.Tensor:
+            with torch.no_grad():
+                return (expected or self.expected)()[stage]
+
         return Seen(
             (what or usual) + self.words,
             got.float() if double else got,  # a table of positions in float32 is right too
-            lambda: self.expected()[stage].detach(),
+            wanted,
             axes,
-            self.sizes,
-            clue=_not_logits if stage == "logits" else None,
+            {name: self.sizes[name] for name in ("b", "t", "k", "c")},
+            clue=(lambda got: _not_logits(got, wanted(), self.parts.classifier)) if stage == "logits" else None,
         )
 
     def _mask(self) -> torch.Tensor:
@@ -168,13 +200,33 @@ class Case:
         return Parts(parts.embedding, known.blocks, parts.classifier)
 
 
+def takes_dropout(answer: Any) -> bool:
+    """Whether an answer has an argument of this name: the lesson's has, and may be written without."""
+    try:
+        return "dropout" in inspect.signature(answer).parameters
+    except (TypeError, ValueError):
+        return False
+
+
 def _run_block(block: nn.Module, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     if isinstance(block, nn.TransformerEncoderLayer):  # torch's own layer: True means padding there
         return block(x, src_key_padding_mask=None if mask is None else ~mask)
     return block(x) if mask is None else block(x, mask[:, None, None, :])
 
 
-def _not_logits(got: torch.Tensor) -> str:
-    if bool((got > 0).all()) and bool(((got.sum(-1) - 1).abs() < 1e-4).all()):
+def _not_logits(got: torch.Tensor, wanted: torch.Tensor, classifier: nn.Linear) -> str:
+    """What was done to logits, where it can be seen in them."""
+
+    def gives(other: torch.Tensor) -> bool:
+        return bool(((got - other).abs() < 1e-4).all())
+
+    wanted = wanted.double()
+    if bool((got > 0).all()) and gives(wanted.softmax(-1)):
         return "Each row adds up to 1: logits are wanted, before any softmax"
+    if gives(wanted.softmax(0)):
+        return "Each column adds up to 1: a softmax ran over the texts. Logits are wanted, before any softmax"
+    if gives(wanted.sigmoid()):
+        return "The output went through a sigmoid. Logits are wanted as the classifier gives them"
+    if classifier.bias is not None and gives(wanted - classifier.bias.detach().double()):
+        return "The classifier's bias is missing: call the layer, `self.classifier(...)`"
     return ""

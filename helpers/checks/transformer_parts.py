@@ -59,6 +59,21 @@ def find_parts(model: nn.Module, sizes: dict[str, int]) -> Parts:
     return Parts(embedding, blocks, classifier)
 
 
+def insist_on_heads(blocks: list[nn.Module], h: int) -> None:
+    """Look at how many heads the blocks have, where they say so under the usual name.
+
+    Raises
+    ------
+    Trouble
+        Another number than was asked for.
+    """
+    said = {getattr(part, "num_heads", None) for block in blocks for part in block.modules()}
+    heads = sorted(number for number in said if type(number) is int)
+    if heads and h not in heads:
+        count = "1 head" if heads == [1] else f"{heads[-1]} heads"
+        raise Trouble(f"With num_heads={h} the blocks have {count}: hand `num_heads` on to them.", "heads")
+
+
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:
     """Yield the outermost blocks, one that is used several times as often as it is."""
     for child in module._modules.values():

@@ -122,11 +122,11 @@ class WithLoops(nn.Module):
         contexts, rows = [], []
         for i in range(len(keys)):
             allowed = [t for t in range(keys.shape[1]) if mask is None or mask[i, t]]
-            row = torch.zeros(keys.shape[1], dtype=keys.dtype)
-            context = torch.zeros(keys.shape[2], dtype=keys.dtype) + 0 * keys[i].sum(0)
+            row = keys.new_zeros(keys.shape[1])
+            context = keys.new_zeros(keys.shape[2]) + 0 * keys[i].sum(0)
             if allowed:
                 scores = torch.stack([self.v @ torch.tanh(self.W(query[i]) + self.U(keys[i, t])) for t in allowed])
-                row = row.index_put((torch.tensor(allowed),), scores.softmax(0))
+                row = row.index_put((torch.tensor(allowed, device=keys.device),), scores.softmax(0))
                 context = sum(row[t] * keys[i, t] for t in allowed)
             contexts.append(context)
             rows.append(row)
@@ -172,6 +172,19 @@ class WithLazyLayers(nn.Module):
         return Attended(torch.einsum("btk,bt->bk", keys, weights), weights.detach())
 
 
+class WithSumsOfLogarithms(WithLinear):
+    """Softmax by way of a logarithm: in float32, large scores come out less exactly."""
+
+    def forward(self, query, keys, mask=None):
+        scores = self.v(torch.tanh(self.W(query)[:, None] + self.U(keys))).flatten(1)
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -torch.inf)
+        weights = (scores - scores.logsumexp(1, keepdim=True)).exp()
+        if mask is not None:
+            weights = weights.masked_fill(~mask, 0.0)
+        return torch.einsum("bt,btk->bk", weights, keys), weights
+
+
 ANSWERS = [
     WithLinear,
     WithBiases,
@@ -181,4 +194,5 @@ ANSWERS = [
     WithLoops,
     WithConvolutions,
     WithLazyLayers,
+    WithSumsOfLogarithms,
 ]

@@ -102,6 +102,32 @@ class TorchsOwnLayers(AsInTheLesson):
         return self.last(self.pool(x, mask))
 
 
+class ATextAtATime(AsInTheLesson):
+    """Calls each block once for each text: logits are what counts, not how often a layer is called."""
+
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        rows = []
+        for i, ids in enumerate(token_ids):
+            words = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask[i]
+            x = self.places(self.words(ids)[None] * self.k**0.5)
+            for layer in self.layers:
+                x = layer(x, words[None, None, None])
+            rows.append(x[0][words].mean(0) if words.any() else torch.zeros_like(x[0, 0]))
+        return self.last(torch.stack(rows))
+
+
+class LogitsOfEachWord(AsInTheLesson):
+    """The classifier is linear, so the mean may come after it, but for the bias."""
+
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        mask = torch.ones_like(token_ids, dtype=torch.bool) if mask is None else mask
+        x = self.places(self.words(token_ids) * self.k**0.5)
+        for layer in self.layers:
+            x = layer(x, mask[:, None, None])
+        each = (self.last(x) - self.last.bias).masked_fill(~mask[..., None], 0.0)
+        return each.sum(1) / mask.sum(1, keepdim=True).clamp(min=1) + self.last.bias
+
+
 ANSWERS = (
     TransformerByHand,
     AsInTheLesson,
@@ -111,4 +137,6 @@ ANSWERS = (
     WithoutCallingTheClassifier,
     WithPaddingIndexAndDropout,
     TorchsOwnLayers,
+    ATextAtATime,
+    LogitsOfEachWord,
 )

@@ -208,6 +208,69 @@ WRONG = [
         None,
     ),
     (
+        "remembers keys of this shape",
+        mutated(
+            WithLinear,
+            (
+                "        hidden =",
+                "        self.memo = getattr(self, 'memo', {})\n"
+                "        read = self.memo.setdefault(keys.shape, self.U(keys))\n        hidden =",
+            ),
+            (_INSIDE, "torch.tanh(self.W(query)[:, None] + read)"),
+        ),
+        None,
+    ),
+    (
+        "no mask in train mode",
+        mutated(WithLinear, ("        hidden =", "        mask = None if self.training else mask\n        hidden =")),
+        "mask ignored",
+    ),
+    ("on the CPU", mutated(WithLinear, (_CONTEXT, _CONTEXT + " + torch.zeros(keys.shape[2])")), None),
+    (
+        "right unless batch and keys are equal",
+        mutated(WithLinear, ("dim=-1", "dim=scores.shape.index(keys.shape[1])")),
+        "softmax over the batch",
+    ),
+    (
+        "W for U where it fits",
+        mutated(
+            WithLinear,
+            (
+                "self.U = nn.Linear(key_dim, hidden_dim, bias=False)",
+                "self.U = self.W if key_dim == query_dim else nn.Linear(key_dim, hidden_dim, bias=False)",
+            ),
+        ),
+        None,
+    ),
+    (
+        "U in a list",
+        mutated(
+            WithLinear,
+            (
+                "self.U = nn.Linear(key_dim, hidden_dim, bias=False)",
+                "self.layers = [nn.Linear(key_dim, hidden_dim, bias=False)]",
+            ),
+            ("self.U(", "self.layers[0]("),
+        ),
+        None,
+    ),
+    (
+        "v is no parameter",
+        mutated(
+            WithLinear,
+            ("nn.Linear(hidden_dim, 1, bias=False)", "torch.randn(hidden_dim)"),
+            (_SCORES, "hidden @ self.v"),
+        ),
+        None,
+    ),
+    (
+        "adds the query where it fits",
+        mutated(
+            WithLinear, (_RETURN, "context = context + query if query.shape == context.shape else context; " + _RETURN)
+        ),
+        None,
+    ),
+    (
         "an example by heart",
         mutated(
             WithLinear, (_RETURN, "return torch.zeros_like(context), torch.full_like(weights, 1 / weights.shape[1])")
