@@ -374,6 +374,19 @@ def test_what_people_type_is_no_markup(tokenizer: PreTrainedTokenizerBase, encod
     assert "“&lt;”" in status.value
 
 
+def test_bars_of_occlusion_are_as_long_as_its_numbers() -> None:
+    result = occlusion.Occlusion(["a", "b", "a"], np.array([0.1, 0.3, 0.2]), np.array([[[0.5, 0.1, 0.4]]]))
+    figure = occlusion.draw_occlusion(result)
+    for ax, lengths in zip(figure.axes, (result.moved, result.attention[0, 0]), strict=True):
+        (bars,) = ax.collections
+        ends = [[[0, row], [length, row]] for row, length in enumerate(lengths)]
+        np.testing.assert_allclose(bars.get_segments(), ends)
+        # As broad as eight tenths of a row, and apart from each other.
+        row = np.abs(np.diff(ax.transData.transform([[0, 0], [0, 1]])[:, 1]))[0] * 72 / figure.dpi
+        assert bars.get_linewidth() == pytest.approx(0.8 * row)
+        assert ax.get_xlim()[1] > lengths.max()
+
+
 @pytest.mark.parametrize("words", [["a", "b"], ["recommended", "."], ["M" * 24, "i"], [f"w{n}" for n in range(22)]])
 @pytest.mark.parametrize("most", [0.0503, 0.1, 0.999, 7e-5])
 def test_words_and_numbers_stay_within_the_picture_of_occlusion(words: list[str], most: float) -> None:

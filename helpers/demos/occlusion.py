@@ -110,13 +110,14 @@ def draw_occlusion(result: Occlusion) -> Figure:
     for ax, left in zip(axes[0], (room, room + wide + 0.45), strict=True):
         ax.set_position((left / width, 0.48 / height, wide / width, high / height))
     moved, attended = axes[0]
-    rows = np.arange(n)  # not the words: one may stand there twice
-    moved.barh(rows, result.moved, color=plots.BLUE)
     moved.set(title="How far the sentence moves without it", xlabel="1 − cosine")
-    attended.barh(rows, result.attention.mean((0, 1)), color=plots.VERMILION)
     attended.set(title="The attention that it gets", xlabel="share, mean of all heads and layers")
-    for ax in axes[0]:
-        ax.set(yticks=[], ylim=(n - 0.4, -0.6))
+    rows = np.arange(n)  # not the words: one may stand there twice
+    thickness = 0.8 * 72 * high / (n + 0.2)  # in points, 0.8 of a row
+    bars = (moved, result.moved, plots.BLUE), (attended, result.attention.mean((0, 1)), plots.VERMILION)
+    for ax, lengths, colour in bars:  # thick lines: they are made and drawn as one, and bars one by one
+        ax.hlines(rows, 0, lengths, color=colour, linewidth=thickness)
+        ax.set(yticks=[], ylim=(n - 0.4, -0.6), xlim=(0, 1.05 * max(lengths.max(), 1e-6)))
         ax.grid(axis="x")
     beside = moved.get_yaxis_transform()
     for row, word in enumerate(words):  # plain text: ticks take three times as long to draw
