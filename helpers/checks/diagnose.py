@@ -42,7 +42,7 @@ def diagnose(exercise: Exercise, subject: Subject, seed: int, report: Report) ->
             return Diagnosis(problem.sentence, "")
         return Diagnosis(found.sentence, problem.sentence, found.name)
     assert problem is not None
-    sentence, detail = _difference(step, subject, seed, len(report.trails[-1]) - 1, problem)
+    sentence, detail = _difference(step, subject, seed, len(report.trails[-1]) - 1, problem, found is None)
     if found is not None:
         if not _passes_earlier(found, exercise, subject, seed, report):  # so it is not the whole answer that goes wrong
             detail = detail[:1].upper() + detail[1:]
@@ -126,8 +126,11 @@ def _gives(misconception: Misconception, step: Step, subject: Subject, seed: int
     return True
 
 
-def _difference(step: Step, subject: Subject, seed: int, index: int, seen: Seen) -> tuple[str, str]:
-    """Return what differs, in a student's terms, and what was expected and what came."""
+def _difference(step: Step, subject: Subject, seed: int, index: int, seen: Seen, at_length: bool) -> tuple[str, str]:
+    """Return what differs, in a student's terms, and what was expected and what came.
+
+    Not `at_length`, where a misconception explains it already, other cases are not tried.
+    """
     import torch
 
     expected = seen.expected()
@@ -148,6 +151,8 @@ def _difference(step: Step, subject: Subject, seed: int, index: int, seen: Seen)
         return nan_sentence(seen, got) + hint, detail
     if seen.what.startswith("The gradient") and not got.any():
         return _unreached(seen), detail
+    if not at_length:
+        return _not_right(seen), detail
     found = [*_in_other_cases(step, subject, seed, index, seen)]
     if RANDOM not in found:
         found += clues(seen, got, expected)

@@ -16,14 +16,28 @@ from helpers.checks.mistakes_5 import EncodingByHand
 MISCONCEPTIONS = Misconceptions()
 
 
+class StandInBlock(nn.Module):
+    """Takes a block's place in a model that will be given others: blocks are slow to make."""
+
+    def __init__(self, embed_dim: int, num_heads: int) -> None:
+        super().__init__()
+
+
 class TransformerByHand(nn.Module):
     """Right as it stands (a test compares it with slow loops); a subclass goes wrong in one method."""
 
     def __init__(
-        self, embed_dim: int, num_heads: int, depth: int, max_len: int, vocab_size: int, num_classes: int
+        self,
+        embed_dim: int,
+        num_heads: int,
+        depth: int,
+        max_len: int,
+        vocab_size: int,
+        num_classes: int,
+        block: type[nn.Module] = BlockByHand,
     ) -> None:
         super().__init__()
-        self.k = embed_dim
+        self.k, self.block = embed_dim, block
         self.embedding = nn.Embedding(vocab_size, embed_dim)
         self.positions = EncodingByHand(embed_dim, max_len=self.longest(max_len))
         self.blocks: Any = self.make_blocks(embed_dim, num_heads, depth)
@@ -33,7 +47,7 @@ class TransformerByHand(nn.Module):
         return max_len
 
     def make_blocks(self, k: int, h: int, depth: int) -> Any:
-        return nn.ModuleList([BlockByHand(k, h) for _ in range(depth)])
+        return nn.ModuleList([self.block(k, h) for _ in range(depth)])
 
     def start(self, x: torch.Tensor) -> torch.Tensor:
         """Words' vectors (b, t, k) as they come out of the embedding give what the first block is given."""
@@ -176,7 +190,7 @@ class OneBlock(TransformerByHand):
 )
 class SharedBlock(TransformerByHand):
     def make_blocks(self, k: int, h: int, depth: int) -> Any:
-        return nn.ModuleList([BlockByHand(k, h)] * depth)
+        return nn.ModuleList([self.block(k, h)] * depth)
 
 
 @MISCONCEPTIONS(
@@ -186,7 +200,7 @@ class SharedBlock(TransformerByHand):
 )
 class PlainList(TransformerByHand):
     def make_blocks(self, k: int, h: int, depth: int) -> Any:
-        return [BlockByHand(k, h) for _ in range(depth)]
+        return [self.block(k, h) for _ in range(depth)]
 
 
 @MISCONCEPTIONS("blocks left out", "The blocks are there, but nothing goes through them.")
