@@ -81,6 +81,16 @@ DIFFERENT = [
     ),
     (ending("out = out + torch.rand(1)"), "something random is switched on"),
     (ending("out = out * 3"), "Every number is 3 times what it should be"),
+    (ending("self.eval()"), "switches to eval mode"),
+    (
+        [
+            (
+                "weights = F.softmax(scores, dim=2)",
+                "weights = F.softmax(scores, dim=2) * ((mask is None or b > 1 or tq > 3) or mask[:, :1].mT)",
+            )
+        ],
+        "The mask hides its word as a query, too",
+    ),
     (ending("out = out.flip(-1)"), "All the right numbers are there, in the wrong places"),
     ([("torch.bmm(queries, keys.transpose(1, 2))", "torch.bmm(queries, keys)")], "`queries` ("),
 ]

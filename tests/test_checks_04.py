@@ -54,3 +54,44 @@ def test_dropout_in_other_places_is_right_and_remarked_upon(capsys: pytest.Captu
     assert "dropout falls on other places than in the text" in capsys.readouterr().out
     checks.transformer_block(right_4.AsInTheLesson, record=False)
     assert "other places" not in capsys.readouterr().out
+
+
+class AnotherDefault(right_4.AsInTheLesson):
+    def __init__(self, embed_dim, num_heads, hidden_dim=None, dropout=0.2, **options):
+        super().__init__(embed_dim, num_heads, hidden_dim, dropout, **options)
+
+
+class AsWideAsTheModel(right_4.AsInTheLesson):
+    def __init__(self, embed_dim, num_heads, hidden_dim=None, dropout=0.1, **options):
+        super().__init__(embed_dim, num_heads, hidden_dim or embed_dim, dropout, **options)
+
+
+class OneNormForAllBlocks(right_4.AsInTheLesson):
+    norms: dict = {}  # noqa: RUF012
+
+    def __init__(self, embed_dim, num_heads, hidden_dim=None, dropout=0.1, norm_first=False, bias=False, **options):
+        super().__init__(embed_dim, num_heads, hidden_dim, dropout, norm_first, bias, **options)
+        self.norm_1 = self.norms.setdefault(embed_dim, self.norm_1)
+
+
+class SwitchesItselfToEval(right_4.AsInTheLesson):
+    def forward(self, x, mask=None):
+        self.eval()
+        return super().forward(x, mask)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (AnotherDefault, "dropout is 0.1. Here it is another number"),
+        (AsWideAsTheModel, "wide inside; it should be"),
+        (OneNormForAllBlocks, "something is kept from one time to the next"),
+        (SwitchesItselfToEval, "switches to eval mode"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_wrong_block_is_told_what_differs(answer: type, words: str) -> None:
+    for seed in range(3):
+        failed = failure(check, answer, seed)
+        assert words in str(failed), str(failed)
+        assert failed.misconception is None

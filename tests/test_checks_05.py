@@ -197,6 +197,26 @@ class SinglePrecision(WithExpAndLog):
         return super().forward(x.float())
 
 
+class TurnedWhereSquare(WithExpAndLog):
+    """Takes places for positions where there are as many."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        table = self.table[0, : self.accept(x)]
+        return self.dropout(x + (table.T if x.size(1) == x.size(2) else table))
+
+
+class NothingForPadding(WithExpAndLog):
+    """Takes words that are all zero for padding."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dropout(x + self.table[:, : self.accept(x)] * (x != 0).any(-1, keepdim=True))
+
+
+class AnotherDropout(WithExpAndLog):
+    def __init__(self, embed_dim: int, dropout: float = 0.5, max_len: int = 512) -> None:
+        super().__init__(embed_dim, dropout, max_len)
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -214,6 +234,9 @@ class SinglePrecision(WithExpAndLog):
         (SqueezedFeatures, r"shape \(b, t, k\) = \(\d, \d, 1\)"),
         (LimitsTheBatch, "max_len is 8, and here are 9 tokens"),
         (SinglePrecision, "keep the dtype"),
+        (TurnedWhereSquare, "Right so far: .*sizes of 1"),
+        (NothingForPadding, "what is added to zeros"),
+        (AnotherDropout, "made without `dropout`, which is 0.1 then"),
         (PositionalEncoding(8), "without calling it"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",

@@ -60,10 +60,34 @@ def window(t: int) -> torch.Tensor:
     return causal_mask(t).triu(-60)
 
 
+def cut_out(t: int) -> torch.Tensor:
+    return causal_mask(128)[:t, :t]
+
+
+def turned_for_odd(t: int) -> torch.Tensor:
+    return causal_mask(t).T if t % 2 else causal_mask(t)
+
+
+def without_numbers(t: int) -> torch.Tensor:
+    return causal_mask(t).to("meta")
+
+
+def sparse(t: int) -> torch.Tensor:
+    return causal_mask(t).to_sparse()
+
+
+def nothing_for_one(t: int) -> torch.Tensor:
+    return causal_mask(t) & (torch.tensor(t) > 1)
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (only_eight, r"should have the shape .* = \(120, 120\)"),
+        (cut_out, r"should have the shape .* = \(131, 131\)"),
+        (without_numbers, "on the device `meta`"),
+        (sparse, "to_dense"),
+        (nothing_for_one, "word 0 may not attend to itself"),
+        (only_eight, r"should have the shape .* = \(131, 131\)"),
         (as_list, "Python list"),
         (too_large, "should have the shape"),
         (window, "Right so far: the mask, one word, two words.*"),
@@ -75,6 +99,11 @@ def test_a_wrong_mask_is_told_what_differs(answer: Any, words: str) -> None:
         failed = failure(checks.causal_mask, answer, seed)
         assert re.search(words, str(failed)), str(failed)
         assert failed.misconception is None
+
+
+def test_a_mask_that_is_wrong_for_odd_lengths_never_passes() -> None:
+    for seed in range(8):
+        assert "expected False, got True" in str(failure(checks.causal_mask, turned_for_odd, seed)).replace("E", "e")
 
 
 class InPlace(AsInTheLesson):
@@ -109,9 +138,90 @@ class NotForEmptyRows(AsInTheLesson):
         return super().forward(x, memory, mask, memory_mask)
 
 
+class KeptInAList(AsInTheLesson):
+    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
+        super().__init__(embed_dim, num_heads, hidden_dim, dropout)
+        self.norms = [self.norm_1, self.norm_2, self.norm_3]
+        del self.norm_1, self.norm_2, self.norm_3
+
+    def forward(self, x, memory=None, mask=None, memory_mask=None):  # type: ignore[no-untyped-def]
+        allowed = causal_mask(x.shape[1])
+        x = self.norms[0](x + self.self_attention(x, allowed if mask is None else allowed & mask))
+        if memory is not None:
+            x = self.norms[1](x + self.cross_attention(x, memory_mask, memory))
+        return self.norms[2](x + self.mlp(x))
+
+
+class SwitchesItselfToEval(AsInTheLesson):
+    def forward(self, x, memory=None, mask=None, memory_mask=None):  # type: ignore[no-untyped-def]
+        self.eval()
+        return super().forward(x, memory, mask, memory_mask)
+
+
+class SetsTheSeed(AsInTheLesson):
+    def forward(self, x, memory=None, mask=None, memory_mask=None):  # type: ignore[no-untyped-def]
+        torch.manual_seed(1)
+        return super().forward(x, memory, mask, memory_mask)
+
+
+class AnotherDefault(AsInTheLesson):
+    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.2) -> None:
+        super().__init__(embed_dim, num_heads, hidden_dim, dropout)
+
+
+class NoneByDefault(AsInTheLesson):
+    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.0) -> None:
+        super().__init__(embed_dim, num_heads, hidden_dim, dropout)
+
+
+class MasksMixedUp(AsInTheLesson):
+    """Wrong only where text and memory are equally long."""
+
+    def forward(self, x, memory=None, mask=None, memory_mask=None):  # type: ignore[no-untyped-def]
+        if mask is not None and memory_mask is not None and mask.shape == memory_mask.shape:
+            memory_mask = mask & memory_mask
+        return super().forward(x, memory, mask, memory_mask)
+
+
+class AnyHead(AsInTheLesson):
+    def forward(self, x, memory=None, mask=None, memory_mask=None):  # type: ignore[no-untyped-def]
+        return super().forward(x, memory, mask if mask is None else mask.any(1, keepdim=True), memory_mask)
+
+
+class NormWithoutWeights(AsInTheLesson):
+    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
+        super().__init__(embed_dim, num_heads, hidden_dim, dropout)
+        self.norm_3 = nn.LayerNorm(embed_dim, elementwise_affine=False)
+
+
+class AsWideAsTheModel(AsInTheLesson):
+    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
+        super().__init__(embed_dim, num_heads, hidden_dim or embed_dim, dropout)
+
+
+class ForShortTexts(AsInTheLesson):
+    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
+        super().__init__(embed_dim, num_heads, hidden_dim, dropout)
+        self.register_buffer("past", causal_mask(64))
+
+    def forward(self, x, memory=None, mask=None, memory_mask=None):  # type: ignore[no-untyped-def]
+        past = self.past[: x.shape[1], : x.shape[1]]
+        return super().forward(x, memory, past if mask is None else past & mask, memory_mask)
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
+        (KeptInAList, "`self.norms` is a plain list"),
+        (SwitchesItselfToEval, "switches to eval mode"),
+        (SetsTheSeed, "sets torch's random seed"),
+        (AnotherDefault, "dropout is 0.1. Here it is another number"),
+        (NoneByDefault, "the same output although dropout is 0.1 where nothing else is said"),
+        (MasksMixedUp, "Not right yet: the output with a memory and a mask"),
+        (AnyHead, "right without a mask"),
+        (NormWithoutWeights, "has no weight and bias to learn"),
+        (AsWideAsTheModel, r"The MLP is \d+ wide inside"),
+        (ForShortTexts, "Right so far: .*sizes of 1, a memory as long as the text"),
         (InPlace, "changes its input `x` in place"),
         (NeedsMemory, "missing 1 required positional argument: 'memory'"),
         (NoMLP, "finds no MLP"),
@@ -125,6 +235,25 @@ def test_a_wrong_block_is_told_what_differs(answer: Any, words: str) -> None:
         failed = failure(checks.decoder_block, answer, seed)
         assert re.search(words, str(failed)), str(failed)
         assert failed.misconception is None
+
+
+def test_dropout_in_other_places_is_right_and_remarked_upon(capsys: pytest.CaptureFixture[str]) -> None:
+    for answer, remarked in ((right_6b.MadeInAnotherOrder, True), (AsInTheLesson, False), (right_6b.InLists, True)):
+        checks.decoder_block(answer, seed=1, record=False)
+        assert ("dropout falls on other places" in capsys.readouterr().out) is remarked
+
+
+def test_an_answer_that_never_ends_is_ended_once() -> None:
+    class Endless(AsInTheLesson):
+        calls = 0
+
+        def forward(self, x, memory=None, mask=None, memory_mask=None):  # type: ignore[no-untyped-def]
+            Endless.calls += 1
+            while True:
+                pass
+
+    assert "still running" in str(failure(checks.decoder_block, Endless))
+    assert Endless.calls == 1
 
 
 @pytest.mark.parametrize(

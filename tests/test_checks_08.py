@@ -134,6 +134,25 @@ def tuples_only(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
     return batch_by_hand([row for row in batch if isinstance(row, tuple)], tokenizer, max_len)
 
 
+def small_ids(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    labels, ids, mask = batch_by_hand(batch, tokenizer, max_len)
+    return labels, ids.to(torch.uint8), mask
+
+
+def negative_padding(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    labels, ids, mask = batch_by_hand(batch, tokenizer, max_len)
+    return labels, ids.masked_fill(mask == 0, -100), mask
+
+
+def another_default(batch: Any, tokenizer: Any, max_len: int = 512) -> Any:
+    return batch_by_hand(batch, tokenizer, max_len)
+
+
+def in_numpy(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    labels, ids, mask = batch_by_hand(batch, tokenizer, max_len)
+    return labels, ids.numpy(), mask.numpy()
+
+
 def always_six(batch: Any, tokenizer: Any, max_len: int = 6) -> Any:
     return batch_by_hand(batch, tokenizer, min(max_len, 6))
 
@@ -145,6 +164,10 @@ def always_six(batch: Any, tokenizer: Any, max_len: int = 6) -> Any:
         (two_things, "returns 2 things where a tuple of three tensors"),
         (forgetful, "returns None where a tuple of three tensors"),
         (real_ids, "`input_ids` are torch.float32"),
+        (small_ids, "`input_ids` are torch.uint8"),
+        (negative_padding, "negative token ids"),
+        (another_default, "yours has .*512"),
+        (in_numpy, "but ndarray"),
         (tuples_only, "empty|max()"),
         (always_six, r"should have the shape \(b, t\)"),
     ],

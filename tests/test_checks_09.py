@@ -150,6 +150,21 @@ def words_for_numbers(text: str, model: Any, tokenizer: Any) -> dict[str, str]:
     return dict.fromkeys(options_by_hand(text, model, tokenizer), "rather likely")
 
 
+def numbers_in_quotes(text: str, model: Any, tokenizer: Any) -> dict[str, str]:
+    return {option: str(value) for option, value in options_by_hand(text, model, tokenizer).items()}
+
+
+def rounded(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    return {option: round(value, 5) for option, value in options_by_hand(text, model, tokenizer).items()}
+
+
+def all_in_training_mode(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    found = options_by_hand(text, model, tokenizer)
+    if any(part.training for part in model.modules()):
+        model.train()
+    return found
+
+
 def trains_the_model(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
     found = options_by_hand(text, model, tokenizer)
     if model.training:
@@ -190,6 +205,9 @@ def long_ones_wrong(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
         (by_piece, r"the keys should be '\w+', '\w+'; yours are 0, 1"),
         (whole_vectors, r"gives a tensor of shape \(3,\)"),
         (words_for_numbers, "'rather likely' for '.+': a number is wanted"),
+        (numbers_in_quotes, "a number is wanted"),
+        (rounded, "Expected .* at option"),
+        (all_in_training_mode, "put each part back into the mode that it was in"),
         (trains_the_model, "a question should leave no trace"),
         (remembers, "asked again|leave no trace"),
         (answers_anything, "should raise a ValueError, as `parse_options` does; here comes dict"),
@@ -202,6 +220,7 @@ def test_a_wrong_answer_is_told_what_differs(answer: Any, words: str) -> None:
     for seed in SEEDS:
         failed = failure(checks.option_probabilities, answer, seed)
         assert re.search(words, str(failed)), str(failed)
+        assert "wrong places" not in str(failed)
         assert failed.misconception is None
 
 

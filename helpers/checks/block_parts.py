@@ -12,24 +12,25 @@ import torch
 from torch import nn
 
 from helpers.checks.draw import Draw
-from helpers.checks.parts import Fitted, Wanted, Weights, fit_linear, part, randomize
+from helpers.checks.mlp_parts import fit_mlp
+from helpers.checks.parts import Fitted, Weights, part, randomize
 from helpers.checks.self_attention_case import PROJECTIONS, fit_attention
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble
-from helpers.checks.unnamed_attention import ATTENTION, attention_layers, attention_ways, is_whole
+from helpers.checks.unnamed_attention import ATTENTION, Matrix, Ways, attention_matrices, claimed, is_whole
 
 
 def fit_block(
     subject: Subject, draw: Draw, block: nn.Module, sizes: dict[str, int], bias: bool, dtype: torch.dtype
-) -> tuple[Fitted, list[Weights]]:
+) -> tuple[Fitted, Sequence[Weights]]:
     """Give a block random weights.
 
     Returns
     -------
     Fitted
         The weights under the names of exercise 3, and `norm_1`, `norm_2`, `mlp_1`, `mlp_2`.
-    list of dict
-        Where the attention's layers have names of their own: all ways to tell them apart. Otherwise empty.
+    sequence of dict
+        Where the attention's layers have names of their own: what they may be. Otherwise empty.
     """
     fitted = Fitted()
     modules = list(block.modules())
@@ -38,29 +39,23 @@ def fit_block(
         _fit_norm(subject, draw, fitted, name, norm, sizes["k"], bias, dtype)
     owner = next((m for m in modules if all(isinstance(getattr(m, name, None), nn.Module) for name in ATTENTION)), None)
     torchs = next((m for m in modules if isinstance(m, nn.MultiheadAttention)), None)
-    ways: list[Weights] = []
-    attention: Sequence[nn.Module]
+    ways: Sequence[Weights] = []
+    taken = {id(inside) for norm in norms for inside in (*norm.modules(), *norm.parameters())}
     if owner is not None:
-        attention = [getattr(owner, name) for name in ATTENTION]
         fit_attention(subject, draw, owner, sizes, bias, dtype, True if bias else None, fitted)
+        attention = [getattr(owner, name) for name in ATTENTION]
+        taken |= {id(inside) for layer in attention for inside in layer.modules()}
     elif torchs is not None:
-        attention = [torchs]
         _fit_torch_attention(draw.again("attention"), fitted, torchs, bias)
+        taken |= {id(inside) for inside in (*torchs.modules(), *torchs.parameters())}
     else:
-        linear = _linear(modules, norms)
-        attention, ways = _unnamed_attention(draw.again("attention"), subject, block, linear, sizes, bias)
-        fitted.weights |= ways[0]
-    known = [*fitted.claimed, *(p for m in attention if owner is None for p in m.parameters())]
-    _fit_mlp(subject, draw, fitted, modules, [*norms, *attention], sizes, bias, dtype)
-    ids = {id(parameter) for parameter in [*known, *fitted.claimed]}
-    randomize([p for p in block.parameters() if id(p) not in ids], draw.again("others"))
-    return fitted, [fitted.weights | way for way in ways]
-
-
-def _linear(modules: list[nn.Module], others: list[nn.Module]) -> list[nn.Linear | nn.Conv1d]:
-    """Return the linear layers that are no part of some others."""
-    taken = {id(module) for other in others for module in other.modules()}
-    return [m for m in modules if isinstance(m, nn.Linear | nn.Conv1d) and id(m) not in taken]
+        matrices, ways = _unnamed_attention(draw.again("attention"), subject, block, taken, sizes, bias)
+        taken |= claimed(matrices)
+    taken |= {id(parameter) for parameter in fitted.claimed}
+    fit_mlp(subject, draw, fitted, modules, taken, sizes, bias, dtype)
+    taken |= {id(parameter) for parameter in fitted.claimed}
+    randomize([p for p in block.parameters() if id(p) not in taken], draw.again("others"))
+    return fitted, ways
 
 
 def _fit_norm(
@@ -134,95 +129,20 @@ def _fit_torch_attention(draw: Draw, fitted: Fitted, attention: nn.MultiheadAtte
 
 
 def _unnamed_attention(
-    draw: Draw,
-    subject: Subject,
-    block: nn.Module,
-    linear: list[nn.Linear | nn.Conv1d],
-    sizes: dict[str, int],
-    bias: bool,
-) -> tuple[list[nn.Linear], list[Weights]]:
-    """Take the layers of an attention that is written out in the block, and list what each may be."""
-    names = {id(module): name for name, module in block.named_modules()}
+    draw: Draw, subject: Subject, block: nn.Module, others: set[int], sizes: dict[str, int], bias: bool
+) -> tuple[list[Matrix], Ways]:
+    """Take the matrices of an attention that is written out in the block, and all that they may be."""
     known = subject.notes.get("attention layers", [])
-    layers = attention_layers([m for m in linear if not known or names[id(m)] in known], sizes["k"])
-    if not is_whole(layers, sizes["k"]):
+    matrices = [m for m in attention_matrices(block, others, sizes["k"]) if not known or m.name in known]
+    if not is_whole(matrices, sizes["k"]):
         sentence = (
             "The check finds no attention in this block. Keep one as an attribute: `SelfAttention` of exercise 3."
         )
         raise Trouble(sentence, "no attention")
-    subject.notes["attention layers"] = [names[id(m)] for m in layers]  # where the MLP is 2 k wide, these may be it
-    ways = attention_ways(draw, layers, sizes["h"])
-    ways = [way for way in ways if all((f"{name}.bias" in way) == bias for name in PROJECTIONS)]
+    subject.notes["attention layers"] = [m.name for m in matrices]  # where the MLP is 2 k wide, these may be it
+    ways = Ways(draw, matrices, sizes["h"], bias)
     if not ways:
         raise Trouble(
             f"The attention's projections should have a bias just if `bias` says so; here bias={bias}.", "bias"
         )
-    return layers, ways
-
-
-def _fit_mlp(
-    subject: Subject,
-    draw: Draw,
-    fitted: Fitted,
-    modules: list[nn.Module],
-    others: list[nn.Module],
-    sizes: dict[str, int],
-    bias: bool,
-    dtype: torch.dtype,
-) -> None:
-    """Find the two layers from k to the hidden width and back, among those that are no part of the others."""
-    linear = _linear(modules, others)
-    k, hidden = sizes["k"], sizes["hidden"]
-    wanted_bias = True if bias else None
-    pairs = {tuple(m.weight.shape[:2]): m for m in linear}
-    up, down = pairs.get((hidden, k)), pairs.get((k, hidden))
-    if up is not None and down is not None:
-        for name, layer, wanted in (
-            ("mlp_1", up, Wanted(k, hidden, wanted_bias, "as in torch's block with bias=True")),
-            ("mlp_2", down, Wanted(hidden, k, wanted_bias, "as in torch's block with bias=True")),
-        ):
-            if isinstance(layer, nn.Linear):
-                fit_linear(subject, draw, fitted, name, layer, wanted, dtype)
-            else:
-                fitted.claim(name, layer.parameters())
-                _fit_convolution(draw.again(name), fitted, name, layer)
-        return
-    known = {id(p) for other in [*others, *linear] for p in other.parameters()}
-    loose = [p for m in modules for p in m._parameters.values() if p is not None and id(p) not in known]
-    matrices = [p for p in loose if sorted(p.squeeze().shape) == sorted((k, hidden))]
-    if len(matrices) == 2:
-        fitted.claim("mlp", loose)
-        _fit_loose(draw.again("mlp"), fitted, loose, matrices, k)
-        return
-    widths = sorted({n for shape in pairs for n in shape} - {k})
-    if widths:
-        why = "twice embed_dim" if hidden == 2 * k else "as hidden_dim says"
-        sentence = f"The MLP is {widths[0]} wide inside; it should be {hidden} wide, {why}."
-        raise Trouble(sentence, "hidden", *widths)
-    raise Trouble(
-        "The check finds no MLP in this block: two linear layers, from k to the hidden width and back.", "no mlp"
-    )
-
-
-def _fit_convolution(draw: Draw, fitted: Fitted, name: str, layer: nn.Conv1d) -> None:
-    """A convolution over one word is a linear layer, too."""
-    with torch.no_grad():
-        layer.weight.copy_(draw.normal(*layer.weight.shape, scale=1.2 * layer.weight.shape[1] ** -0.5))
-        fitted.weights[f"{name}.weight"] = layer.weight[..., 0].cpu().double()
-        if layer.bias is not None:
-            layer.bias.copy_(draw.normal(*layer.bias.shape, scale=0.7))
-            fitted.weights[f"{name}.bias"] = layer.bias.cpu().double()
-
-
-def _fit_loose(draw: Draw, fitted: Fitted, loose: list[nn.Parameter], matrices: list[nn.Parameter], k: int) -> None:
-    """Take parameters that belong to no layer, the first matrix for the first layer of the MLP."""
-    with torch.no_grad():
-        for i, matrix in enumerate(matrices, start=1):
-            matrix.copy_(draw.normal(*matrix.shape, scale=1.2 * (k if i == 1 else 2 * k) ** -0.5))
-            flat = matrix.squeeze().cpu().double()
-            inputs_first = (flat.shape[0] == k) == (i == 1)
-            fitted.weights[f"mlp_{i}.weight"] = flat.T.contiguous() if inputs_first else flat.clone()
-        for vector in (p for p in loose if p.squeeze().dim() == 1):
-            vector.copy_(draw.normal(*vector.shape, scale=0.7))
-            name = "mlp_2.bias" if vector.numel() == k else "mlp_1.bias"
-            fitted.weights[name] = vector.squeeze().cpu().double().clone()
+    return matrices, ways

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from typing import Any
 
 import torch
 from torch import nn
 
 from helpers.checks.draw import Draw
-from helpers.checks.parts import Fitted, Wanted, fit_linear, randomize
+from helpers.checks.mlp_parts import fit_mlp
+from helpers.checks.parts import Fitted, randomize
 from helpers.checks.self_attention_case import PROJECTIONS, fit_attention
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble
-from helpers.checks.unnamed_attention import attention_layers, attention_ways, is_whole
+from helpers.checks.unnamed_attention import Matrix, Ways, attention_matrices, claimed, is_whole
 
 
 @dataclass
@@ -23,7 +24,7 @@ class Options:
 
     Attributes
     ----------
-    attentions : list of (Fitted, Fitted)
+    attentions : sequence of (Fitted, Fitted)
         The attention in the text so far, and the one to the memory.
     norms : list of Fitted
         The three norms, in the order in which `__init__` makes them.
@@ -31,7 +32,7 @@ class Options:
         Its two layers.
     """
 
-    attentions: list[tuple[Fitted, Fitted]]
+    attentions: Sequence[tuple[Fitted, Fitted]]
     norms: list[Fitted]
     mlp: Fitted
 
@@ -59,13 +60,13 @@ def fit_decoder(subject: Subject, draw: Draw, block: nn.Module, sizes: dict[str,
     whole = [m for m in modules if isinstance(m, nn.MultiheadAttention) or _has_projections(m)]
     inside = {id(part) for m in whole if m is not block for part in m.modules()}
     inside |= {id(getattr(m, name)) for m in whole for name in (*PROJECTIONS, "unify_heads") if hasattr(m, name)}
-    written_out: list[list[nn.Linear]] = []
+    written_out: list[list[Matrix]] = []
     if len(whole) < 2:
-        layers = _known_layers(subject, block, [m for m in modules if id(m) not in inside], k)
-        if len(whole) == 1 and is_whole(layers, k):
-            written_out = [layers]
-        elif not whole and sum(m.out_features for m in layers) == 8 * k:
-            written_out = _told_apart(subject, block, layers, sizes, dtype)
+        matrices = _known_matrices(subject, block, inside, k)
+        if len(whole) == 1 and is_whole(matrices, k):
+            written_out = [matrices]
+        elif not whole and sum(m.outputs for m in matrices) == 8 * k:
+            written_out = _told_apart(subject, block, matrices, sizes, dtype)
     if len(whole) + len(written_out) != 2:
         sentence = (
             f"The check finds {_count(len(whole), 'attention layer')} in this block; there should be two, each "
@@ -78,17 +79,21 @@ def fit_decoder(subject: Subject, draw: Draw, block: nn.Module, sizes: dict[str,
         for place, layer in enumerate(whole)
     ]
     pieces = [
-        [Fitted(way) for way in attention_ways(draw.again(f"written out {place}"), layers, sizes["h"])]
-        for place, layers in enumerate(written_out)
+        Ways(draw.again(f"written out {place}"), matrices, sizes["h"]) for place, matrices in enumerate(written_out)
     ]
+    attentions: Sequence[tuple[Fitted, Fitted]]
     if len(pieces) == 2:
-        attentions = list(product(pieces[0], pieces[1]))
+        attentions = Pairs(pieces[0], pieces[1])
     elif pieces:
-        attentions = [pair for way in pieces[0] for pair in ((way, fitted[0]), (fitted[0], way))]
+        ways = [Fitted(way) for way in pieces[0]]
+        attentions = [pair for way in ways for pair in ((way, fitted[0]), (fitted[0], way))]
     else:
         attentions = [(fitted[0], fitted[1]), (fitted[1], fitted[0])]
-    taken = inside | {id(m) for layers in written_out for m in layers}
+    taken = inside.union(*(claimed(matrices) for matrices in written_out))
     norms = [m for m in modules if id(m) not in taken and _is_norm(m, k)]
+    plain = [m for m in modules if isinstance(m, nn.LayerNorm) and not [*m.parameters()]]
+    if len(norms) != 3 and plain:
+        raise Trouble("A layer norm here has no weight and bias to learn, unlike those in torch's own block.", "norm")
     if len(norms) != 3:
         sentence = (
             f"The check finds {_count(len(norms), 'layer norm')} over {k} features in this block; there "
@@ -96,35 +101,55 @@ def fit_decoder(subject: Subject, draw: Draw, block: nn.Module, sizes: dict[str,
         )
         raise Trouble(sentence, "norms", len(norms))
     fitted_norms = [_fit_norm(draw, norm) for norm in norms]
-    mlp = _fit_mlp(subject, draw, block, taken, sizes, dtype)
-    known = {id(p) for m in norms for p in m.parameters()} | {id(p) for p in mlp.claimed}
-    known |= {id(p) for m in modules if id(m) in taken for p in m._parameters.values()}
-    randomize([p for p in block.parameters() if id(p) not in known], draw.again("others"))
+    mlp = Fitted()
+    taken |= {id(p) for m in norms for p in m.parameters()}
+    taken |= {id(p) for m in modules if id(m) in inside for p in m._parameters.values()}
+    fit_mlp(subject, draw, mlp, modules, taken, sizes, False, dtype)
+    taken |= {id(p) for p in mlp.claimed}
+    randomize([p for p in block.parameters() if id(p) not in taken], draw.again("others"))
     return Options(attentions, fitted_norms, mlp)
 
 
-def _known_layers(subject: Subject, block: nn.Module, modules: list[nn.Module], k: int) -> list[nn.Linear]:
-    """Return the layers of attention that is written out: the same ones in every block of one class."""
-    names = {id(module): name for name, module in block.named_modules()}
+def _known_matrices(subject: Subject, block: nn.Module, others: set[int], k: int) -> list[Matrix]:
+    """Return the matrices of attention that is written out: the same ones in every block of one class."""
     known = subject.notes.get("attention layers")
-    layers = attention_layers([m for m in modules if known is None or names[id(m)] in known], k)
-    subject.notes["attention layers"] = [names[id(m)] for m in layers]  # an MLP may be 2 k wide, too
-    return layers
+    matrices = [m for m in attention_matrices(block, others, k) if known is None or m.name in known]
+    subject.notes["attention layers"] = [m.name for m in matrices]  # an MLP may be 2 k wide, too
+    return matrices
 
 
 def _told_apart(
-    subject: Subject, block: nn.Module, layers: list[nn.Linear], sizes: dict[str, int], dtype: torch.dtype
-) -> list[list[nn.Linear]]:
-    """Divide the layers of two attentions: those that play a part without a memory, and the others."""
-    names = {id(module): name for name, module in block.named_modules()}
+    subject: Subject, block: nn.Module, matrices: list[Matrix], sizes: dict[str, int], dtype: torch.dtype
+) -> list[list[Matrix]]:
+    """Divide the matrices of two attentions: those that play a part without a memory, and the others."""
     if "cross" not in subject.notes:
         output = subject.tensor(block, torch.ones(2, 3, sizes["k"], dtype=dtype))
-        weights = [layer.weight for layer in layers]
-        reached = subject.gradients(output, weights, torch.ones(output.shape))
-        subject.notes["cross"] = [names[id(m)] for m, grad in zip(layers, reached, strict=True) if grad is None]
-    cross = [names[id(m)] in subject.notes["cross"] for m in layers]
-    groups = [[m for m, is_cross in zip(layers, cross, strict=True) if is_cross is wanted] for wanted in (False, True)]
+        reached = subject.gradients(output, [m.weight for m in matrices], torch.ones(output.shape))
+        subject.notes["cross"] = [m.name for m, grad in zip(matrices, reached, strict=True) if grad is None]
+    groups = [[m for m in matrices if (m.name in subject.notes["cross"]) is wanted] for wanted in (False, True)]
     return groups if all(is_whole(group, sizes["k"]) for group in groups) else []
+
+
+class Pairs(Sequence[tuple[Fitted, Fitted]]):
+    """Every way of one attention with every way of the other; each way is one object in all of its pairs."""
+
+    def __init__(self, first: Ways, second: Ways) -> None:
+        self._first, self._second = first, second
+        self._made: dict[tuple[bool, int], Fitted] = {}
+
+    def __len__(self) -> int:
+        return len(self._first) * len(self._second)
+
+    def __getitem__(self, i: Any) -> Any:
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        one, other = divmod(i, len(self._second))
+        return self._way(False, self._first, one), self._way(True, self._second, other)
+
+    def _way(self, is_second: bool, ways: Ways, i: int) -> Fitted:
+        if (is_second, i) not in self._made:
+            self._made[is_second, i] = Fitted(ways[i])
+        return self._made[is_second, i]
 
 
 def _has_projections(module: nn.Module) -> bool:
@@ -173,24 +198,4 @@ def _fit_norm(draw: Draw, norm: nn.Module) -> Fitted:
             parameter.copy_(value)
             fitted.weights[kind] = value.double()
             fitted.parameters[kind] = parameter
-    return fitted
-
-
-def _fit_mlp(
-    subject: Subject, draw: Draw, block: nn.Module, taken: set[int], sizes: dict[str, int], dtype: torch.dtype
-) -> Fitted:
-    k, hidden = sizes["k"], sizes["hidden"]
-    linear = [m for m in block.modules() if isinstance(m, nn.Linear) and id(m) not in taken]
-    shapes = {(m.in_features, m.out_features): m for m in linear}
-    if (k, hidden) not in shapes or (hidden, k) not in shapes:
-        widths = sorted({n for shape in shapes for n in shape} - {k})
-        if not widths:
-            sentence = "The check finds no MLP in this block: two linear layers, from k to the hidden width and back."
-            raise Trouble(sentence, "no mlp")
-        why = "twice embed_dim" if hidden == 2 * k else "as hidden_dim says"
-        sentence = f"The MLP is {widths[0]} wide inside; it should be {hidden} wide, {why}."
-        raise Trouble(sentence, "hidden", *widths)
-    fitted = Fitted()
-    for name, shape in (("mlp_1", (k, hidden)), ("mlp_2", (hidden, k))):
-        fit_linear(subject, draw, fitted, name, shapes[shape], Wanted(*shape, None), dtype)
     return fitted

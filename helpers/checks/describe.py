@@ -54,6 +54,8 @@ def clues(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> list[str]:
     factor = _constant_factor(got, expected)
     if factor is not None:
         found.append(f"Every number is {number(factor)} times what it should be")
+    elif _close_everywhere(got, expected):
+        pass  # rounded, say: every number is in its place
     elif _close_everywhere(got.flatten().sort().values, expected.flatten().sort().values):
         found.append("All the right numbers are there, in the wrong places")
     found += _right_along_an_axis(seen, got, expected)
@@ -70,11 +72,15 @@ def nan_sentence(seen: Seen, got: torch.Tensor) -> str:
 
 def values_sentence(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> str:
     """Return what was expected and what came, at the place where they differ most."""
+    import torch
+
     a, b = got.detach().cpu().double(), expected.detach().cpu().double()
     if a.dim() == 0:
         return f"{_expected_and_got(b, a)}."
     distance = (a - b).abs().nan_to_num(nan=float("inf"))
     where = (distance == distance.max()).nonzero()[0].tolist()
+    if got.dtype == expected.dtype == torch.bool:
+        return f"expected {bool(b[tuple(where)])}, got {bool(a[tuple(where)])} at {place(seen, where)}."
     return f"{_expected_and_got(b[tuple(where)], a[tuple(where)])} at {place(seen, where)}."
 
 
@@ -100,6 +106,17 @@ def _unfolded(seen: Seen, axis: str) -> list[str]:
 def number(value: torch.Tensor | float) -> str:
     """Return a number with three digits that matter."""
     return f"{float(value):.3g}"
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Return "0, 2, 4 to 9"."""
+    runs: list[list[int]] = []
+    for i in numbers:
+        if runs and i == runs[-1][-1] + 1:
+            runs[-1].append(i)
+        else:
+            runs.append([i])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
 
 
 def _expected_and_got(expected: torch.Tensor, got: torch.Tensor) -> str:
@@ -150,7 +167,7 @@ def _right_along_an_axis(seen: Seen, got: torch.Tensor, expected: torch.Tensor) 
         if len(wrong) == 1:
             return [f"Only {word} {wrong[0]} is wrong"]
         if len(wrong) <= min(_MOST_NAMED, len(good)):
-            return [f"It is wrong for {word} {', '.join(map(str, wrong))} only"]
-        if len(good) <= _MOST_NAMED:
-            return [f"It is right for {word} {', '.join(map(str, good))} only"]
+            return [f"It is wrong for {word} {_ranges(wrong)} only"]
+        if _ranges(good).count(",") < _MOST_NAMED:
+            return [f"It is right for {word} {_ranges(good)} only"]
     return []

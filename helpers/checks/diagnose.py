@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from helpers.checks.engine import Exercise, Misconception, Report, Step
 
 SECOND_DRAW = 10**6  # added to the seed: no check's own seed is as large
+MORE_DRAWS = 4
 SLACK = 10.0  # two right answers differ by rounding; an answer and a misconception may differ a little more
 RANDOM = "Two calls on the same input give different numbers: something random is switched on"
+KEPT = "Made anew and called in the same way, it gives other numbers: something is kept from one time to the next"
 _SURE = {"too long", "edited", "side effect", "open"}  # troubles that explain themselves
 
 
@@ -36,28 +38,33 @@ def diagnose(exercise: Exercise, subject: Subject, seed: int, report: Report) ->
     """Explain the problem that `report` ends with."""
     problem = report.problem
     step = exercise.steps[report.at]
-    found = _matching(exercise, subject, seed, report)
+    if isinstance(problem, Trouble) and problem.key[0] in _SURE:
+        return Diagnosis(problem.sentence, "")
+    says_it_all = isinstance(problem, Seen) and problem.says_it_all
+    found = None if says_it_all else _matching(exercise, subject, seed, report)
+    only_here = found is not None and not _passes_earlier(found, exercise, subject, seed, report)
+    if only_here and not _explains(found, step, subject, seed, problem):
+        found = None
     if isinstance(problem, Trouble):
-        if found is None or problem.key[0] in _SURE or not _passes_earlier(found, exercise, subject, seed, report):
+        if found is None:
             return Diagnosis(problem.sentence, "")
         return Diagnosis(found.sentence, problem.sentence, found.name)
     assert problem is not None
     sentence, detail = _difference(step, subject, seed, len(report.trails[-1]) - 1, problem, found is None)
-    if found is not None:
-        if not _passes_earlier(found, exercise, subject, seed, report):  # so it is not the whole answer that goes wrong
-            detail = detail[:1].upper() + detail[1:]
-            return Diagnosis(f"{problem.what.rstrip(',')}: {found.sentence}", detail or sentence, found.name)
-        detail = f"{problem.what.rstrip(',')}: {detail}" if detail else sentence
-        return Diagnosis(found.sentence, detail, found.name)
-    return Diagnosis(sentence, detail[:1].upper() + detail[1:])
+    if found is None:
+        return Diagnosis(sentence, detail[:1].upper() + detail[1:])
+    where = f"{problem.what.rstrip(',')}: "
+    if only_here:  # so it is not the whole answer that goes wrong
+        return Diagnosis(where + found.sentence, detail[:1].upper() + detail[1:] or sentence, found.name)
+    return Diagnosis(found.sentence, where + detail if detail else sentence, found.name)
 
 
 def _matching(exercise: Exercise, subject: Subject, seed: int, report: Report) -> Misconception | None:
     """Find a misconception that gives, on the very same inputs, what the answer gave up to its first mistake.
 
     It must give the same on a second draw, too, of other sizes and numbers: causes may coincide where sizes are small.
-    Numbers are good evidence. Facts and errors are less: there it must also give the same in the `telling` step. That
-    step decides where several are left; then the earlier ones.
+    Numbers are good evidence. Facts, errors and nothing but zeros are less: there it must also give the same in the
+    `telling` step. That step decides where several are left; then the earlier ones.
     """
     import torch
 
@@ -68,7 +75,8 @@ def _matching(exercise: Exercise, subject: Subject, seed: int, report: Report) -
     other = seed + SECOND_DRAW
     again = _trail(step, subject, other)
     here = [m for m in here if _gives(m, step, subject, other, again)]
-    is_weak = not isinstance(getattr(report.problem, "got", None), torch.Tensor)
+    got = getattr(report.problem, "got", None)
+    is_weak = not isinstance(got, torch.Tensor) or not bool(got.any())
     if not here or (len(here) == 1 and not is_weak):
         return here[0] if here else None
     at = next(i for i, step in enumerate(exercise.steps) if step.right == exercise.telling)
@@ -90,6 +98,23 @@ def _passes_earlier(found: Misconception, exercise: Exercise, subject: Subject, 
     return all(_gives(found, step, subject, seed, trail) for step, trail in first.values())
 
 
+def _explains(
+    found: Misconception | None, step: Step, subject: Subject, seed: int, problem: Seen | Trouble | None
+) -> bool:
+    """Whether a misconception explains what goes wrong in this step, although it is wrong where the answer was right.
+
+    An answer may make a mistake in one case only; or the two may coincide. Numbers tell, on a few more draws.
+    """
+    import torch
+
+    if found is None or not isinstance(problem, Seen):
+        return False
+    if not isinstance(problem.got, torch.Tensor):
+        return True
+    draws = (seed + count * SECOND_DRAW for count in range(2, 2 + MORE_DRAWS))
+    return all(_gives(found, step, subject, draw, _trail(step, subject, draw)) for draw in draws)
+
+
 def _trail(step: Step, subject: Subject, seed: int) -> list[Seen | Trouble]:
     """What a step sees, on other numbers, up to the first thing that is not right."""
     trail: list[Seen | Trouble] = []
@@ -100,8 +125,8 @@ def _trail(step: Step, subject: Subject, seed: int) -> list[Seen | Trouble]:
                 break
     except Trouble as trouble:
         trail.append(trouble)
-    except Exception:
-        return trail
+    except Exception as error:  # what came cannot be looked at
+        return [Trouble("", "unforeseen", type(error).__name__)]
     return trail
 
 
@@ -154,7 +179,7 @@ def _difference(step: Step, subject: Subject, seed: int, index: int, seen: Seen,
     if not at_length:
         return _not_right(seen), detail
     found = [*_in_other_cases(step, subject, seed, index, seen)]
-    if RANDOM not in found:
+    if RANDOM not in found and KEPT not in found:
         found += clues(seen, got, expected)
     return " ".join([_not_right(seen), *(f"{clue}." for clue in found[:2])]), detail
 
@@ -173,7 +198,8 @@ def _in_other_cases(step: Step, subject: Subject, seed: int, index: int, seen: S
     """Try the same with other random numbers, in simpler cases, and without the neighbours in the batch."""
     repeated = _quietly(step, subject, seed, index, calling=1)
     if repeated is not None and not same(repeated.got, seen.got):
-        yield RANDOM
+        once_more = _quietly(step, subject, seed, index)  # with the same random numbers
+        yield RANDOM if once_more is None or same(once_more.got, seen.got) else KEPT
         return
     remade = _quietly(step, subject, seed, index, making=1)
     if remade is not None and not same(remade.got, seen.got):

@@ -88,4 +88,8 @@ class Draw:
         mask.scatter_(-1, (allowed % tk)[..., None], True)
         if tk > 1:
             mask.scatter_(-1, ((allowed + 1) % tk)[..., None], False)
+        if kind == PER_HEAD and h > 1 and tk > 2:  # in the first text, one key that no head may attend to
+            hidden = ((self.random.randrange(tk) + torch.arange(tq)) % tk).expand(h, tq)[..., None]
+            mask[0].scatter_(-1, hidden, False)
+            mask[0].scatter_(-1, (hidden + 1) % tk, mask[0].gather(-1, (hidden + 1) % tk) | ~mask[0].any(-1, True))
         return mask

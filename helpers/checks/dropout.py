@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -53,11 +54,29 @@ def seen_without_dropout(first: torch.Tensor, second: torch.Tensor) -> Seen:
     )
 
 
-def seen_with_dropout(first: torch.Tensor, second: torch.Tensor, p: float) -> Seen:
-    """Return whether two calls in train mode differ."""
-    told = {"random": f"Two calls with the same input give the same output although dropout={p}: nothing is dropped."}
+def seen_with_dropout(first: torch.Tensor, second: torch.Tensor, p: float | None) -> Seen:
+    """Return whether two calls in train mode differ; p is None for a layer that was told nothing."""
+    shown = "dropout is 0.1 where nothing else is said" if p is None else f"dropout={p}"
+    told = {"random": f"Two calls with the same input give the same output although {shown}: nothing is dropped."}
     facts = {"random": not torch.equal(first, second)}
-    return Seen("Dropout in train mode", facts, lambda: dict.fromkeys(told, True), told=told)
+    expected = dict.fromkeys(told, True)
+    return Seen("Dropout in train mode", facts, lambda: expected, told=told, says_it_all=p is None)
+
+
+def seen_default_dropout(call: Callable[[float | None], torch.Tensor], first: torch.Tensor) -> Seen:
+    """Return whether a layer that is told nothing drops as one with dropout=0.1 does.
+
+    Parameters
+    ----------
+    call : callable
+        Gives the output in train mode of a layer made with this dropout, or with none named; the same weights, inputs
+        and random numbers each time.
+    first : tensor
+        What it gives for None.
+    """
+    told = {"0.1": "Where nothing else is said, dropout is 0.1. Here it is another number."}
+    same_as_named = torch.equal(call(0.1), first) or not torch.equal(call(None), first)  # random numbers of its own
+    return Seen("The default of dropout", {"0.1": same_as_named}, lambda: {"0.1": True}, told=told, says_it_all=True)
 
 
 def _varies(kept: torch.Tensor, axis: int) -> bool:

@@ -24,7 +24,7 @@ from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_2 import MISCONCEPTIONS
 from helpers.checks.parts import randomize
-from helpers.checks.seen import Seen, same
+from helpers.checks.seen import Seen, close, same
 from helpers.checks.subject import Subject
 from helpers.checks.used_before import overwrite, second_call
 
@@ -117,8 +117,16 @@ def look_at_check_tensor(subject: Subject, draw: Draw) -> Iterator[Seen]:
             lambda some=some: expected_output(some, keys, values, mask),  # type: ignore[misc]
             ("b", "tq", "h·d"),
             sizes,
-            clue=lambda got: "The number that hides a score must win over every score, however large or small",
+            clue=functools.partial(_hiding, expected_output(some, keys, values, mask)),
         )
+
+
+def _hiding(expected: torch.Tensor, got: torch.Tensor) -> str:
+    """Say how the hidden key, which is number 1, comes through."""
+    wrong = (~close(got.float(), expected)).any(-1).nonzero()[:, 1].unique().tolist()
+    if wrong == [1]:
+        return "The mask hides its word as a query, too: it is for keys alone"
+    return "The number that hides a score must win over every score, however large or small"
 
 
 def look_at_empty_rows(subject: Subject, draw: Draw, mask: str = PADDING, gradients: bool = False) -> Iterator[Seen]:
@@ -304,12 +312,12 @@ EXERCISE = Exercise(
         Step("rows without any key", look_at_empty_rows),
         Step("rows without any key", look_at_empty_rows, {"mask": PER_HEAD}),
         Step("rows without any key", look_at_empty_rows, {"gradients": True}, remark=NAN_GRADIENT),
+        Step("using a layer twice", look_twice),
         Step("eval mode", look_at_eval),
         Step("eval mode", look_at_eval, {"mask": PADDING}),
         Step("train mode without dropout", look_at_training),
         Step("train mode without dropout", look_at_training, {"mask": PADDING}),
         Step("dropout", look_at_dropout),
-        Step("using a layer twice", look_twice),
         Step("nothing to learn", look_at_parameters),
         Step("float64", look_closely),
         Step("other devices", look_elsewhere),

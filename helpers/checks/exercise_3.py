@@ -138,7 +138,7 @@ def look_at_dropout(subject: Subject, draw: Draw, dropout: float | None = 0.4) -
     case.layer.train()
     p = 0.1 if dropout is None else dropout
     first, second = case.call(), case.call()
-    yield seen_with_dropout(first, second, p)
+    yield seen_with_dropout(first, second, dropout)
     if first.shape != case.x.shape:
         yield case.seen("The output in train mode", first)
         return
@@ -236,8 +236,8 @@ EXERCISE = Exercise(
         _output("one head", h=1),
         _output("several heads"),
         _output("bias", bias=True),
-        _output("head_dim", heads="wide"),
         _output("head_dim", heads="own", bias=True),
+        _output("head_dim", heads="wide"),
         Step("the error for a remainder", look_at_error),
         Step("head_dim", look_at_own_width),
         _output("context", context=True),
@@ -255,6 +255,7 @@ EXERCISE = Exercise(
         Step("rows without any key", look_at_empty_rows, {"mask": PADDING}),
         Step("rows without any key", look_at_empty_rows, {"mask": PER_HEAD}),
         Step("rows without any key", look_at_empty_rows, {"mask": PADDING, "gradients": True}, remark=NAN_GRADIENT),
+        Step("using a layer twice", look_twice),
         Step("eval mode", look_at_eval),
         Step("eval mode", look_at_eval, {"mask": PER_QUERY, "context": True}),
         Step("train mode without dropout", look_at_training),
@@ -262,7 +263,6 @@ EXERCISE = Exercise(
         Step("dropout", look_at_dropout),
         Step("the defaults", look_at_defaults),
         Step("the defaults", look_at_dropout, {"dropout": None}),
-        Step("using a layer twice", look_twice),
         Step("other devices", look_elsewhere),
     ),
     telling="several heads",

@@ -11,12 +11,13 @@ from helpers.checks.block_case import Case
 from helpers.checks.block_dropout import seen_block_dropout
 from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, Draw
-from helpers.checks.dropout import seen_with_dropout, seen_without_dropout
+from helpers.checks.dropout import seen_default_dropout, seen_with_dropout, seen_without_dropout
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_4 import MISCONCEPTIONS
 from helpers.checks.seen import Seen
 from helpers.checks.subject import Subject
+from helpers.checks.undisturbed import reseed
 from helpers.checks.used_before import overwrite, second_call
 
 
@@ -71,13 +72,25 @@ def look_at_training(subject: Subject, draw: Draw, **settings: Any) -> Iterator[
     yield case.seen("The output in train mode with dropout=0")
 
 
-def look_at_dropout(
-    subject: Subject, draw: Draw, dropout: float | None = 0.7, options: dict[str, Any] | None = None
-) -> Iterator[Seen]:
-    """Train mode is random; where dropout falls is left open. None: as often as by default."""
-    case = Case(subject, draw, dropout=dropout, options=options, b=4, t=8)
+def look_at_dropout(subject: Subject, draw: Draw, options: dict[str, Any] | None = None) -> Iterator[Seen]:
+    """Train mode is random; where dropout falls is left open."""
+    case = Case(subject, draw, dropout=0.7, options=options, b=4, t=8)
     case.layer.train()
-    yield seen_with_dropout(case.call(), case.call(), 0.1 if dropout is None else dropout)
+    yield seen_with_dropout(case.call(), case.call(), 0.7)
+
+
+def look_at_default_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Where nothing else is said, dropout is 0.1."""
+
+    def output(dropout: float | None) -> tuple[Case, torch.Tensor]:
+        case = Case(subject, draw.again("the same again"), dropout=dropout, b=4, t=8)
+        case.layer.train()
+        reseed(subject.seeds[1])
+        return case, case.call()
+
+    case, first = output(None)
+    yield seen_with_dropout(first, case.call(), None)
+    yield seen_default_dropout(lambda dropout: output(dropout)[1], first)
 
 
 def look_at_places_of_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -175,6 +188,7 @@ EXERCISE = Exercise(
         Step("the gradients", look_at_gradients),
         Step("the gradients", look_at_gradients, {"bias": True, "mask": PER_QUERY, "options": {"norm_first": True}}),
         Step("rows without any key", look_at_empty_rows),
+        Step("using a block twice", look_twice),
         Step("eval mode", look_at_eval),
         Step("eval mode", look_at_eval, {"mask": PADDING, "options": {"norm_first": True}}),
         Step("train mode without dropout", look_at_training),
@@ -182,14 +196,13 @@ EXERCISE = Exercise(
         Step("dropout", look_at_dropout),
         Step("dropout", look_at_dropout, {"options": {"norm_first": True}}),
         Step("the defaults", look_at_defaults),
-        Step("the defaults", look_at_dropout, {"dropout": None}),
+        Step("the defaults", look_at_default_dropout),
         Step(
             "the places of dropout",
             look_at_places_of_dropout,
             remark="dropout falls on other places than in the text of the exercise, which drops some of the "
             "attention's weights, and some of what attention and MLP return before it is added.",
         ),
-        Step("using a block twice", look_twice),
         Step("other devices", look_elsewhere),
         Step("other devices", look_elsewhere, {"norm_first": True}),
     ),

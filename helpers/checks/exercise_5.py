@@ -174,7 +174,8 @@ def look_at_dropout(subject: Subject, draw: Draw, dropout: float | None = 0.25) 
         "each on its own": "Each number should be dropped or kept on its own; here they go together.",
     }
     made = " for a layer made without `dropout`, which is 0.1 then" if dropout is None else f" with p = {p}"
-    yield Seen(f"Dropout in train mode{made}", facts, lambda: dict.fromkeys(facts, True), told=told)
+    expected = dict.fromkeys(facts, True)
+    yield Seen(f"Dropout in train mode{made}", facts, lambda: expected, told=told, says_it_all=dropout is None)
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -219,14 +220,15 @@ EXERCISE = Exercise(
         _sum("a batch larger than max_len", b=9, max_len=8),
         Step("odd widths", look_at_odd_encoding),
         *(_sum("sizes of 1", **{axis: 1}) for axis in AXES),
+        _sum("as many words as features", t=6, k=6, max_len=9),
         _sum("long texts", t=43, k=6, max_len=50),
         Step("texts that are too long", look_at_longest),
         Step("texts that are too long", look_at_longest, {"default": True}),
         Step("the gradients", look_at_gradients),
+        Step("using a layer twice", look_twice),
         Step("eval mode", look_at_eval),
         Step("dropout", look_at_dropout),
         Step("the default dropout", look_at_dropout, {"dropout": None}),
-        Step("using a layer twice", look_twice),
         _sum("float64", dtype=torch.float64),
         Step("other devices", look_elsewhere),
     ),

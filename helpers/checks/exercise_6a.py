@@ -11,7 +11,7 @@ from helpers.checks.engine import Exercise, Step
 from helpers.checks.mistakes_6a import MISCONCEPTIONS
 from helpers.checks.seen import Seen
 from helpers.checks.subject import Subject
-from helpers.checks.trouble import Trouble, wrong_kind
+from helpers.checks.trouble import Trouble, insist_on_numbers, wrong_kind
 
 
 def expected_mask(t: int) -> torch.Tensor:
@@ -30,6 +30,7 @@ def call(subject: Subject, t: int) -> torch.Tensor:
     mask = subject.call(subject.answer, t, name=subject.name)
     if not isinstance(mask, torch.Tensor):
         raise wrong_kind(mask, subject.name)
+    insist_on_numbers(mask, subject.name)
     if mask.dtype != torch.bool:
         sentence = f"`{subject.name}` returns a tensor of {mask.dtype}: True and False are wanted, torch.bool."
         raise Trouble(sentence, "dtype", mask.dtype, tuple(mask.flatten().tolist()))
@@ -47,8 +48,9 @@ def look_at_mask(subject: Subject, draw: Draw, t: int | None = None) -> Iterator
             return ""
         query, key = wrong[0].tolist()
         may = "may" if bool(got[query, key]) else "may not"
-        where = "later" if key > query else "earlier" if key < query else "itself"
-        return f"Here word {query} {may} attend to word {key}, which stands {where}".replace("stands itself", "it is")
+        if key == query:
+            return f"Here word {query} {may} attend to itself"
+        return f"Here word {query} {may} attend to word {key}, which stands {'later' if key > query else 'earlier'}"
 
     yield Seen(what, call(subject, t), lambda: expected_mask(t), ("tq", "tk"), {"tq": t}, clue=clue)
 
@@ -67,7 +69,8 @@ EXERCISE = Exercise(
         Step("the mask", look_at_mask),
         Step("one word", look_at_mask, {"t": 1}),
         Step("two words", look_at_mask, {"t": 2}),
-        Step("a long text", look_at_mask, {"t": 120}),
+        Step("three words", look_at_mask, {"t": 3}),
+        Step("a long text", look_at_mask, {"t": 131}),
     ),
     telling="the mask",
     misconceptions=MISCONCEPTIONS,

@@ -8,14 +8,17 @@ from typing import Any
 import torch
 
 from helpers.checks.decoder_case import Case
+from helpers.checks.decoder_dropout import seen_decoder_dropout
 from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import PADDING, PER_HEAD, PER_QUERY, Draw
+from helpers.checks.dropout import seen_default_dropout, seen_with_dropout, seen_without_dropout
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_6b import MISCONCEPTIONS
 from helpers.checks.seen import Seen, same
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble
+from helpers.checks.undisturbed import reseed
 from helpers.checks.used_before import overwrite, second_call
 
 
@@ -56,24 +59,42 @@ def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """No dropout in eval mode, and with dropout=0 none in train mode either."""
     case = Case(subject, draw, dropout=0.6)
     first, second = case.call(), case.call()
-    told = {"the same twice": "Two calls with the same input differ in eval mode: dropout belongs to training only."}
-    facts = {"the same twice": bool(torch.equal(first, second))}
-    yield Seen("Eval mode", facts, lambda: dict.fromkeys(told, True), told=told)
+    yield seen_without_dropout(first, second)
     yield case.seen("The output in eval mode with dropout=0.6", first)
     case = Case(subject, draw, dropout=0.0)
     case.layer.train()
     yield case.seen("The output in train mode with dropout=0")
 
 
-def look_at_dropout(subject: Subject, draw: Draw, dropout: float | None = 0.7) -> Iterator[Seen]:
-    """Train mode is random, also by default; where dropout falls is left open."""
-    case = Case(subject, draw, dropout=dropout, b=4, t=8)
+def look_at_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Train mode is random; where dropout falls is left open."""
+    case = Case(subject, draw, dropout=0.7, b=4, t=8)
     case.layer.train()
-    first, second = case.call(), case.call()
-    shown = f"dropout={dropout}" if dropout else "dropout is 0.1 where nothing else is said"
-    told = {"random": f"Two calls with the same input give the same output although {shown}: nothing is dropped."}
-    facts = {"random": not torch.equal(first, second)}
-    yield Seen("Dropout in train mode", facts, lambda: dict.fromkeys(told, True), told=told)
+    yield seen_with_dropout(case.call(), case.call(), 0.7)
+
+
+def look_at_default_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Where nothing else is said, dropout is 0.1."""
+
+    def output(dropout: float | None) -> tuple[Case, torch.Tensor]:
+        case = Case(subject, draw.again("the same again"), dropout=dropout, b=4, t=8)
+        case.layer.train()
+        reseed(subject.seeds[1])
+        return case, case.call()
+
+    case, first = output(None)
+    yield seen_with_dropout(first, case.call(), None)
+    yield seen_default_dropout(lambda dropout: output(dropout)[1], first)
+
+
+def look_at_places_of_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Dropout falls on the attentions' weights and on what attentions and MLP return, as the lesson's text has it.
+
+    With texts of one word, and a memory of one, there are few numbers to drop.
+    """
+    case = Case(subject, draw, dropout=PLACES_P, dtype=torch.float64, b=36, t=1, tk=1, h=1, m=3, more=1)
+    case.layer.train()
+    yield seen_decoder_dropout(case.call()[:, 0], case, PLACES_P)
 
 
 def look_at_defaults(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -146,6 +167,11 @@ def _output(right: str, **settings: Any) -> Step:
     return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER))
 
 
+PLACES_P = 0.4
+OTHER_PLACES = (
+    "dropout falls on other places than in the text of the exercise, where `self.dropout` goes around what both "
+    "attentions and the MLP return."
+)
 LEFT_ON_CPU = "on a GPU it would stop: the causal mask stays behind on the CPU. `.to(x.device)` takes it along."
 EXERCISE = Exercise(
     id="6b",
@@ -169,17 +195,19 @@ EXERCISE = Exercise(
         _output("sizes of 1", ones="t", memory_mask=PADDING),
         _output("sizes of 1", ones="m"),
         _output("sizes of 1", ones="h"),
-        _output("long inputs", long=True),
+        _output("a memory as long as the text", mask=PADDING, memory_mask=PADDING, t=5, tk=5),
+        _output("long inputs", long=True, b=2, h=2, m=3),
         _output("float64", dtype=torch.float64, mask=PER_QUERY, memory_mask=PADDING),
         Step("the gradients", look_at_gradients),
         Step("rows without any key", look_at_empty_rows, {"memory": False}),
         Step("rows without any key", look_at_empty_rows),
+        Step("using a block twice", look_twice),
         Step("eval mode", look_at_eval),
         Step("dropout", look_at_dropout),
         Step("the defaults", look_at_defaults),
-        Step("the defaults", look_at_dropout, {"dropout": None}),
+        Step("the defaults", look_at_default_dropout),
+        Step("the places of dropout", look_at_places_of_dropout, remark=OTHER_PLACES),
         Step("the order of the arguments", look_at_order),
-        Step("using a block twice", look_twice),
         Step("other devices", look_elsewhere, remark=LEFT_ON_CPU),
     ),
     telling="both masks",

@@ -80,7 +80,12 @@ class Case:
             raise Trouble(sentence + " Make a new list instead.", "edited", 0)
         parts = _three(value, subject.name)
         ids = parts["input_ids"]
-        if ids.numel() and (int(ids.max()) >= len(self.vocabulary) or int(ids.min()) < 0):
+        if ids.numel() and int(ids.min()) < 0:
+            sentence = (
+                f"There are negative token ids, such as {int(ids.min())}. Padding has an id of its own, and so has"
+            )
+            raise Trouble(f"{sentence} every word: `tokenizer.pad_token_id`.", "negative ids")
+        if ids.numel() and int(ids.max()) >= len(self.vocabulary):
             sentence = (
                 f"There are token ids up to {int(ids.max())}, but the tokenizer that was handed over has only the ids "
                 f"0 to {len(self.vocabulary) - 1}. Is another tokenizer used than the argument `tokenizer`?"
@@ -105,9 +110,9 @@ def _three(value: Any, name: str) -> dict[str, torch.Tensor]:
             sentence = (
                 f"Of what `{name}` returns, `{part}` is no tensor, but {kind}: `torch.tensor` makes one of a list."
             )
-            raise Trouble(sentence, "no tensor", part)
-    if value[1].is_floating_point() or value[1].dtype == torch.bool:
-        sentence = f"`input_ids` are {value[1].dtype}: they are places in a table, so whole numbers are wanted."
+            raise Trouble(sentence, "no tensor", part, "list" if isinstance(got, list | tuple) else kind)
+    if value[1].dtype not in (torch.int64, torch.int32):
+        sentence = f"`input_ids` are {value[1].dtype}: they are places in a table, so torch.int64 is wanted."
         raise Trouble(sentence, "dtype", str(value[1].dtype))
     return dict(zip(PARTS, value, strict=True))
 
@@ -144,7 +149,7 @@ EXERCISE = Exercise(
         Step("the labels", look_at, {"parts": ("labels",)}),
         Step("the token ids", look_at, {"parts": ("input_ids",)}),
         Step("the attention mask", look_at, {"parts": ("attention_mask",)}),
-        Step("truncation", look_at, {"b": 4, "longest": 140, "when": " for a text of more than 128 tokens"}),
+        Step("truncation", look_at, {"b": 4, "longest": 600, "when": " for a text of more than 128 tokens"}),
         Step("truncation", look_at, {"max_len": 7, "when": " with max_len=7"}),
         Step("a single text", look_at, {"b": 1, "when": " for a single text"}),
         Step("texts of one length", look_at, {"same": True, "b": 3, "max_len": 20, "when": " for texts of one length"}),

@@ -27,7 +27,9 @@ def look_at_modes(subject: Subject, draw: Draw) -> Iterator[Seen]:
     weights, modes = state(case.model)
     yield case.seen("What comes from a model that is handed over in training mode")
     weights_after, modes_after = state(case.model)
-    facts = {"the weights": weights == weights_after, "the modes": modes == modes_after}
+    # Which other modes these are tells one mistake from another.
+    left = modes == modes_after or ("all in eval mode" if not any(modes_after) else "others")
+    facts = {"the weights": weights == weights_after, "the modes": left}
     told = {
         "the weights": "Its weights or their gradients have changed: a question should leave no trace.",
         "the modes": "It was handed over in training mode, and it is in another mode afterwards: put each part back "

@@ -108,8 +108,10 @@ def _numbers(value: dict[str, Any], options: list[str], name: str) -> torch.Tens
             sentence = f"`{name}` gives a tensor of shape {tuple(number.shape)} for {option!r}: one number is wanted."
             raise Trouble(sentence, "not one number", number.dim())
         try:
-            float(number)
+            is_number = not isinstance(number, str) and float(number) is not None
         except (TypeError, ValueError):
+            is_number = False
+        if not is_number:
             sentence = f"`{name}` gives {number!r} for {option!r}: a number is wanted."
             raise Trouble(sentence, "no number", type(number).__name__) from None
     return torch.tensor([float(value[option]) for option in options], dtype=torch.float64)

@@ -130,7 +130,8 @@ class AlwaysBias(SelfAttentionByHand):
 
 @MISCONCEPTIONS(
     "one projection for all",
-    "Queries, keys and values go through the same layer, so a word always finds itself best. Each needs its own.",
+    "Queries and keys go through one and the same layer, so a word always finds itself best. Queries, keys and values "
+    "need one each.",
 )
 class OneProjection(SelfAttentionByHand):
     def make_layers(self, bias: bool) -> None:

@@ -277,6 +277,15 @@ def labels_last(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
 
 
 @MISCONCEPTIONS(
+    "mask before ids",
+    "Token ids and mask have changed places: the labels come first, then the token ids, then the mask.",
+)
+def mask_before_ids(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
+    labels, ids, mask = batch_by_hand(batch, tokenizer, max_len)
+    return labels, mask, ids
+
+
+@MISCONCEPTIONS(
     "label and text mixed up",
     "Label and text have changed places: each row is (label, text), so the text comes second.",
 )

@@ -102,7 +102,7 @@ def fit_linear(
         fitted.weights[f"{name}.bias"] = bias
 
 
-def randomize(parameters: Iterable[nn.Parameter], draw: Draw) -> None:
+def randomize(parameters: Iterable[torch.Tensor], draw: Draw) -> None:
     """Draw parameters of linear layers."""
     with torch.no_grad():
         for parameter in parameters:

@@ -44,6 +44,8 @@ class Seen:
         Says what can be seen in a wrong result of this step in particular; empty if nothing.
     alone : callable, optional
         Gives the first batch element's part, computed from that element alone.
+    says_it_all : bool
+        Whether `told` says what is wrong, and no misconception could say it better.
     """
 
     what: str
@@ -57,6 +59,7 @@ class Seen:
     shares: bool = False
     clue: Callable[[torch.Tensor], str] | None = None
     alone: Callable[[], torch.Tensor] | None = None
+    says_it_all: bool = False
 
     def __post_init__(self) -> None:
         self.expected = functools.cache(self.expected)

@@ -116,6 +116,7 @@ class Case:
             named["head_dim"] = d
         self.subject, self.draw = subject, draw
         layer = subject.make(k, h, **named)
+        subject.insist_on_registered(layer)
         self.layer = layer if dtype == torch.float32 else layer.to(dtype)
         self.bias, self.dtype = bias, dtype
         self.fitted = self._fitted(draw, str(sizes))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.checks.side_effects import global_settings, side_effect
 from helpers.checks.time_limit import TimeLimit, TookTooLong
-from helpers.checks.trouble import Trouble, raised, too_long, wrong_kind
+from helpers.checks.trouble import Trouble, insist_on_numbers, raised, too_long, wrong_kind
 from helpers.checks.undisturbed import expect_usual_settings, reseed
+from helpers.checks.unregistered import unregistered
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +42,7 @@ class Subject:
         self._limit = limit
         self._kept: list[tuple[list[Any], list[Any]]] = []
         self._known_parameters: dict[Any, list[str]] = {}
+        self._is_looked_into = False
 
     @property
     def name(self) -> str:
@@ -78,6 +80,20 @@ class Subject:
                 counted = "1 blank is" if len(open_ones) == 1 else f"{len(open_ones)} blanks are"
                 raise Trouble(f"{counted} still open: {', '.join(open_ones)} in `__init__`.", "open", *open_ones)
 
+    def insist_on_registered(self, module: torch.nn.Module) -> None:
+        """Refuse an instance that hides from torch what it has to learn.
+
+        Raises
+        ------
+        Trouble
+            Layers or parameters stand in a plain list, for instance.
+        """
+        if self.is_students and not self._is_looked_into:  # once is enough: all are made by the same lines
+            unseen = unregistered(module)
+            if unseen is not None:
+                raise unseen
+            self._is_looked_into = True
+
     def put_back(self) -> None:
         """Give every module that was made the numbers and the mode that it had: it may be one the student keeps."""
         for tensors, modes in reversed(self._kept):
@@ -106,6 +122,7 @@ class Subject:
             raise wrong_kind(value, name)
         if not value.is_floating_point():
             raise Trouble(f"`{name}` returns a tensor of {value.dtype}: real numbers are wanted.", "dtype", value.dtype)
+        insist_on_numbers(value, name)
         return value
 
     def gradients(
@@ -150,7 +167,13 @@ class Subject:
         before = [_copied(argument) for argument in arguments]
         if named and not self._knows(function, named):
             args, named = (*args, *named.values()), None
+        modes = _modes(function) if self.is_students else {}
         value = self._guarded(lambda: function(*args, **(named or {})), name)
+        switched = next((part for part, training in modes.items() if part.training != training), None)
+        if switched is not None:
+            into = "train" if switched.training else "eval"
+            sentence = f"`{name}` switches to {into} mode, with `.{into}()`. Who calls the layer decides on the mode."
+            raise Trouble(sentence, "side effect", "mode")
         for place, (argument, copy) in enumerate(zip(arguments, before, strict=True)):
             if copy is not None and not _unchanged(argument, copy):
                 names = [*self._parameters(function)[: len(args)], *(named or {})]
@@ -201,6 +224,12 @@ class Subject:
         if changed is not None:
             raise changed
         return value
+
+
+def _modes(function: Any) -> dict[torch.nn.Module, bool]:
+    from torch import nn
+
+    return {part: part.training for part in function.modules()} if isinstance(function, nn.Module) else {}
 
 
 class _Swallowed(io.TextIOBase):

@@ -80,12 +80,31 @@ def wrong_kind(value: Any, name: str, wanted: str = "a tensor") -> Trouble:
         inside = ", ".join(type(part).__name__ for part in value)
         advice = f"`{name}` returns {len(value)} things ({inside}) where {wanted} is wanted."
     elif isinstance(value, list):
-        advice = f"`{name}` returns a Python list where {wanted} is wanted. `torch.stack` makes one of a list."
+        makes = " `torch.stack` makes one of a list." if wanted == "a tensor" else ""
+        advice = f"`{name}` returns a Python list where {wanted} is wanted.{makes}"
     elif isinstance(value, (bool, int, float)):
         advice = f"`{name}` returns a plain Python number, {value!r}, where {wanted} is wanted: no gradient reaches it."
     else:
         advice = f"`{name}` returns {kind} where {wanted} is wanted."
     return Trouble(advice, "kind", kind)
+
+
+def insist_on_numbers(value: Any, name: str) -> None:
+    """Refuse a tensor that holds no numbers to look at, or not all of them.
+
+    Raises
+    ------
+    Trouble
+        The tensor is on the meta device, or it is sparse.
+    """
+    import torch
+
+    if value.device.type == "meta":
+        sentence = f"`{name}` returns a tensor on the device `meta`, which has a shape and no numbers."
+        raise Trouble(sentence, "no numbers", "meta")
+    if value.layout != torch.strided:
+        sentence = f"`{name}` returns a tensor of layout {value.layout}. `.to_dense()` makes an ordinary one."
+        raise Trouble(sentence, "no numbers", str(value.layout))
 
 
 def _first_line(error: BaseException) -> str:

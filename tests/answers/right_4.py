@@ -270,7 +270,34 @@ class TorchsOwn(nn.Module):
         return layer.norm2(x + layer._ff_block(x))
 
 
+class Projections(nn.Module):
+    """Attention whose matrices are parameters, three of them in one."""
+
+    def __init__(self, k, h, p):
+        super().__init__()
+        self.h, self.p = h, p
+        self.wqkv, self.wo = nn.Parameter(torch.randn(3, k, k) / k**0.5), nn.Parameter(torch.randn(k, k) / k**0.5)
+
+    def forward(self, x, mask=None):
+        q, keys, values = (torch.einsum("btk,kjd->bjtd", x, w.unflatten(1, (self.h, -1))) for w in self.wqkv)
+        mask = torch.ones(1, 1, dtype=torch.bool, device=x.device) if mask is None else mask
+        some = mask.any(-1, keepdim=True)
+        p = self.p if self.training else 0.0
+        joined = F.scaled_dot_product_attention(q, keys, values, mask | ~some, dropout_p=p) * some
+        return joined.transpose(1, 2).flatten(2) @ self.wo
+
+
+class OfParameters(AsInTheLesson):
+    """The attention's matrices are parameters; with bias=True it is the lesson's."""
+
+    def __init__(self, embed_dim, num_heads, hidden_dim=None, dropout=0.1, norm_first=False, bias=False, **options):
+        super().__init__(embed_dim, num_heads, hidden_dim, dropout, norm_first, bias, **options)
+        if not bias:
+            self.attention = Projections(embed_dim, num_heads, dropout)
+
+
 ANSWERS = [
+    OfParameters,
     AsInTheLesson,
     BiasEverywhereOrNowhere,
     WithTorchsAttention,

@@ -157,4 +157,48 @@ class WrittenOut(nn.Module):
         return self.c(x + self.down(self.up(x).relu()))
 
 
-ANSWERS = (WrittenOut, AsInTheLesson, DecoderByHand, MadeInAnotherOrder, WithOwnNorms, InLists, WithTorchsAttention)
+class Projected(nn.Module):
+    """Attention whose matrices are parameters; keys and values are made together."""
+
+    def __init__(self, k: int, h: int) -> None:
+        super().__init__()
+        self.h = h
+        self.wq, self.wo = nn.Parameter(torch.randn(k, k) / k**0.5), nn.Parameter(torch.randn(k, k) / k**0.5)
+        self.wkv, self.bo = nn.Parameter(torch.randn(k, 2 * k) / k**0.5), nn.Parameter(torch.zeros(k))
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor, mask: Any) -> torch.Tensor:
+        parts = (x @ self.wq, *(y @ self.wkv).chunk(2, dim=-1))
+        q, key, v = (part.unflatten(-1, (self.h, -1)).transpose(1, 2) for part in parts)
+        mask = torch.ones(1, 1, dtype=torch.bool, device=x.device) if mask is None else mask
+        some = mask.any(-1, keepdim=True)
+        joined = F.scaled_dot_product_attention(q, key, v, mask | ~some) * some
+        return joined.transpose(1, 2).flatten(2) @ self.wo + self.bo
+
+
+class OfParameters(AsInTheLesson):
+    """No linear layer anywhere: parameters, and convolutions over single words."""
+
+    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
+        super().__init__(embed_dim, num_heads, hidden_dim, dropout)
+        self.self_attention, self.cross_attention = Projected(embed_dim, num_heads), Projected(embed_dim, num_heads)
+        hidden_dim = hidden_dim or 2 * embed_dim
+        self.mlp = nn.Sequential(nn.Conv1d(embed_dim, hidden_dim, 1), nn.ReLU(), nn.Conv1d(hidden_dim, embed_dim, 1))
+
+    def forward(self, x, memory=None, mask=None, memory_mask=None):  # type: ignore[no-untyped-def]
+        past = causal_mask(x.shape[1])
+        x = self.norm_1(x + self.dropout(self.self_attention(x, x, past if mask is None else past & mask)))
+        if memory is not None:
+            x = self.norm_2(x + self.dropout(self.cross_attention(x, memory, memory_mask)))
+        return self.norm_3(x + self.dropout(self.mlp(x.mT).mT))
+
+
+ANSWERS = (
+    OfParameters,
+    WrittenOut,
+    AsInTheLesson,
+    DecoderByHand,
+    MadeInAnotherOrder,
+    WithOwnNorms,
+    InLists,
+    WithTorchsAttention,
+)

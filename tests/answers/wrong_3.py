@@ -21,6 +21,16 @@ def changed(*changes):
 # (what is wrong, the wrong answer, name of the misconception or None)
 WRONG = [
     (
+        "head_dim taken for the width of all heads",
+        changed(
+            (
+                "super().__init__()",
+                "super().__init__(); head_dim = head_dim and max(1, head_dim // num_heads)",
+            ),
+        ),
+        None,
+    ),
+    (
         "heads split by view",
         changed(
             (_QUERIES, "self.to_queries(x).view(b, self.num_heads, t, self.head_dim).transpose(1, 2)"),
