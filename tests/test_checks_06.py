@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from answers.right_6a import causal_mask
-from answers.right_6b import AsInTheLesson
+from answers.right_6b import AsInTheLesson, InLists, MadeInAnotherOrder
 from checks_support import failure
 from torch import nn
 
@@ -238,7 +238,7 @@ def test_a_wrong_block_is_told_what_differs(answer: Any, words: str) -> None:
 
 
 def test_dropout_in_other_places_is_right_and_remarked_upon(capsys: pytest.CaptureFixture[str]) -> None:
-    for answer, remarked in ((right_6b.MadeInAnotherOrder, True), (AsInTheLesson, False), (right_6b.InLists, True)):
+    for answer, remarked in ((MadeInAnotherOrder, True), (AsInTheLesson, False), (InLists, True)):
         checks.decoder_block(answer, seed=1, record=False)
         assert ("dropout falls on other places" in capsys.readouterr().out) is remarked
 
