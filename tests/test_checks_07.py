@@ -15,6 +15,7 @@ from torch import nn
 
 from helpers import checks
 from helpers.checks.draw import Draw
+from helpers.checks.mistakes_7 import MISCONCEPTIONS
 from helpers.checks.subject import Subject
 from helpers.checks.transformer_case import Case
 from helpers.layers import PositionalEncoding
@@ -80,6 +81,10 @@ class DefaultLength(AsInTheLesson):
         self.places = PositionalEncoding(k)
 
 
+def sentence_of(name: str) -> str:
+    return next(str(m.sentence) for m in MISCONCEPTIONS if m.name == name)
+
+
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
@@ -93,7 +98,10 @@ class DefaultLength(AsInTheLesson):
 )
 def test_an_answer_written_otherwise_is_recognised_by_what_it_does(answer: type[nn.Module], name: str) -> None:
     for seed in SEEDS:
-        assert failure(answer, seed).misconception == name
+        failed = failure(answer, seed)
+        assert failed.misconception == name
+        # Its sentence comes first: it is right wherever the answer was, "using a model twice" included.
+        assert str(failed).startswith(f"✗ Exercise 7: {sentence_of(name)}")
 
 
 # Other wrong answers

@@ -178,7 +178,7 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
     case = Case(subject, draw, padding=2)
     assert case.mask is not None
     case.call()
-    ids = torch.randint(1, case.sizes["vocab"], case.mask.shape, generator=draw.generator)
+    ids = torch.randint(1, case.sizes["vocab"], case.mask.shape, generator=draw.again("ids").generator)
     overwrite(case.token_ids, case.mask, by=[ids * case.mask.roll(1, 0), case.mask.roll(1, 0)])
     before = "The output of a model that was used before, for other texts of the same sizes,"
     with second_call("with other texts"):

@@ -128,7 +128,7 @@ class Case:
                 hook.remove()
         depth = self.sizes["depth"]
         if called != list(range(1, depth + 1)):
-            come = f"blocks {', '.join(map(str, called))} are called" if called else "no block is called"
+            come = f"the blocks called are {', '.join(map(str, called))}" if called else "no block is called"
             sentence = f"With depth={depth}, {come}. Hand x to each block once, one after the other, from the first on."
             return found | dict.fromkeys(("input", "blocks"), Trouble(sentence, "calls", *called))
         for name, tensor in (("input", inputs[0]), ("blocks", outputs[-1])):
@@ -229,7 +229,8 @@ class _Remembering(nn.Module):
                 return out
         with torch.no_grad():
             out = self.block(x) if mask is None else self.block(x, mask)
-        self.memory.entries.append((x, mask, out))
+        # A view of a mask may be written over.
+        self.memory.entries.append((x, None if mask is None else mask.clone(), out))
         return out
 
 
