@@ -10,7 +10,9 @@ import warnings
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
+from helpers import plots
 from helpers.demos.bank import (
     PRESETS,
     ValueAttention,
@@ -200,6 +202,18 @@ def test_the_picture_is_drawn_where_words_are_missing(vectors: WordVectors, quer
     draw(get_value_attention(vectors, query, keys))
 
 
+def test_neighbours_that_were_typed_are_grey_with_an_edge(vectors: WordVectors) -> None:
+    result = get_value_attention(vectors, *PRESETS["by the river"])
+    right = draw_value_attention(result).axes[2]
+    (bars,) = right.collections
+    typed = [word in {result.query, *result.words} for word, _ in result.value_neighbours]
+    assert 0 < sum(typed) < len(typed)
+    assert [to_hex(colour) == plots.GREY.lower() for colour in bars.get_facecolor()] == typed
+    assert [colour[3] == 1 for colour in bars.get_edgecolor()] == typed
+    lengths = [path.get_extents().width for path in bars.get_paths()]
+    assert lengths == pytest.approx([cosine for _, cosine in result.value_neighbours], rel=1e-5)
+
+
 def test_a_very_long_word_stays_within_its_panel() -> None:
     words = ["pneumonoultramicroscopicsilicovolcanoconiosis", "floccinaucinihilipilification", "z"]
     _, middle, right = draw(get_value_attention(WordVectors(words, np.eye(3)), words[0], words))
@@ -214,7 +228,10 @@ def test_of_many_keys_the_strongest_are_drawn_and_the_picture_says_so(vectors: W
     assert middle == order[:20]
     axes = draw_value_attention(result).axes[1]
     assert "20 strongest of 300 keys" in axes.get_xlabel()
-    assert axes.patches[0].get_width() == pytest.approx(30 * result.weights[result.words.index(order[0])], rel=1e-5)
+    (bars,) = axes.collections
+    assert bars.get_paths()[0].get_extents().width == pytest.approx(
+        30 * result.weights[result.words.index(order[0])], rel=1e-5
+    )
     assert "280 weaker keys are not shown" in describe_value_attention(result)
 
 
