@@ -92,7 +92,7 @@ def look_at_places_of_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
     With texts of one word, and a memory of one, there are few numbers to drop.
     """
-    case = Case(subject, draw, dropout=PLACES_P, dtype=torch.float64, b=36, t=1, tk=1, h=1, m=3, more=1)
+    case = Case(subject, draw, dropout=PLACES_P, dtype=torch.float64, b=14, t=1, tk=1, h=1, m=3, more=1)
     case.layer.train()
     yield seen_decoder_dropout(case.call()[:, 0], case, PLACES_P)
 
@@ -167,7 +167,7 @@ def _output(right: str, **settings: Any) -> Step:
     return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER))
 
 
-PLACES_P = 0.4
+PLACES_P = 0.5
 OTHER_PLACES = (
     "dropout falls on other places than in the text of the exercise, where `self.dropout` goes around what both "
     "attentions and the MLP return."
