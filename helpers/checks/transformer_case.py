@@ -15,6 +15,7 @@ from torch import nn
 from helpers.checks.draw import Draw
 from helpers.checks.exercise_5 import expected_encoding
 from helpers.checks.mistakes_7 import StandInBlock, TransformerByHand
+from helpers.checks.remembering import Memory, Remembering
 from helpers.checks.seen import Seen
 from helpers.checks.subject import Subject
 from helpers.checks.transformer_parts import Parts, find_parts, insist_on_heads
@@ -203,42 +204,10 @@ class Case:
             parts.classifier.bias.copy_(torch.zeros(self.sizes["c"]) if bias is None else bias)
         blocks = known.blocks
         if known.embedding.weight.dtype == torch.float32:  # in float64 gradients are wanted
-            memories = self.subject.notes.setdefault((self.draw.case, "blocks"), [_Memory() for _ in blocks])
-            blocks = [_Remembering(block, memory) for block, memory in zip(blocks, memories, strict=True)]
+            memories = self.subject.notes.setdefault((self.draw.case, "blocks"), [Memory() for _ in blocks])
+            blocks = [Remembering(block, memory) for block, memory in zip(blocks, memories, strict=True)]
         self.model.blocks = nn.ModuleList(blocks)
         return Parts(parts.embedding, blocks, parts.classifier)
-
-
-class _Memory:
-    """What a block gave for which input and mask."""
-
-    def __init__(self) -> None:
-        self.entries: list[tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]] = []
-
-
-class _Remembering(nn.Module):
-    """A block that knows what it gave before: most misconceptions hand the same to the student's blocks."""
-
-    def __init__(self, block: nn.Module, memory: _Memory) -> None:
-        super().__init__()
-        self.block, self.memory = block, memory
-
-    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        for known, known_mask, out in self.memory.entries:
-            if _same_exactly(x, known) and _same_exactly(mask, known_mask):
-                return out
-        with torch.no_grad():
-            out = self.block(x) if mask is None else self.block(x, mask)
-        # A view of a mask may be written over.
-        self.memory.entries.append((x, None if mask is None else mask.clone(), out))
-        return out
-
-
-def _same_exactly(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
-    """Whether both are None, or hold the same numbers."""
-    if one is None or other is None:
-        return one is other
-    return one.shape == other.shape and torch.equal(one, other)
 
 
 def takes_dropout(answer: Any) -> bool:
