@@ -113,13 +113,21 @@ class Case:
         found = known
         for with_memory in (False, True):  # without a memory, the attention to it plays no part
             self.has_memory = with_memory
+            called: list[int] = []
+            hooks = [
+                norm.register_forward_hook(lambda *_, i=i, called=called: called.append(i))
+                for i, norm in enumerate(options.norm_layers)
+            ]
             try:
                 output = self.call()
             except Trouble as trouble:
                 if trouble.key[0] in ("too long", "side effect"):  # which a second call would repeat, or hide
                     raise
                 return known  # told where it belongs
-            candidates = self._candidates(options, found if with_memory else None)
+            finally:
+                for hook in hooks:
+                    hook.remove()
+            candidates = self._candidates(options, found if with_memory else None, called)
             right = (way for way in candidates if same(output, self.expected(options.joined(*way).weights), 3.0))
             found = next(right, found)
         reseed(self.subject.seeds[1])  # as if nothing had been called
@@ -127,7 +135,7 @@ class Case:
         return found
 
     def _candidates(
-        self, options: Options, found: tuple[int, tuple[int, ...]] | None
+        self, options: Options, found: tuple[int, tuple[int, ...]] | None, called: list[int]
     ) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Yield the ways that may still be; once the first attention is found, those that have the same."""
         if found is not None:
@@ -135,7 +143,9 @@ class Case:
             yield from ((i, found[1]) for i, pair in enumerate(options.attentions) if pair[0] is first)
             return
         firsts = {id(pair[0]): i for i, pair in reversed(list(enumerate(options.attentions)))}
-        yield from ((i, norms) for norms in permutations(range(3)) for i in sorted(firsts.values()))
+        # In the order in which they were called the norms are most likely right: it is tried first.
+        orders = sorted(permutations(range(3)), key=lambda norms: [norms[0], norms[2]] != called)
+        yield from ((i, norms) for norms in orders for i in sorted(firsts.values()))
 
     def call(self, first_only: bool = False) -> torch.Tensor:
         """Return the answer's output, for the first text alone if asked."""

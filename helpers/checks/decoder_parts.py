@@ -30,11 +30,14 @@ class Options:
         The three norms, in the order in which `__init__` makes them.
     mlp : Fitted
         Its two layers.
+    norm_layers : list of nn.Module
+        The norms themselves.
     """
 
     attentions: Sequence[tuple[Fitted, Fitted]]
     norms: list[Fitted]
     mlp: Fitted
+    norm_layers: list[nn.Module]
 
     def joined(self, attentions: int, norms: Sequence[int]) -> Fitted:
         """Return all weights under names such as ``"self-attention.to_keys.weight"`` and ``"norm 2.bias"``."""
@@ -107,7 +110,7 @@ def fit_decoder(subject: Subject, draw: Draw, block: nn.Module, sizes: dict[str,
     fit_mlp(subject, draw, mlp, modules, taken, sizes, False, dtype)
     taken |= {id(p) for p in mlp.claimed}
     randomize([p for p in block.parameters() if id(p) not in taken], draw.again("others"))
-    return Options(attentions, fitted_norms, mlp)
+    return Options(attentions, fitted_norms, mlp, norms)
 
 
 def _known_matrices(subject: Subject, block: nn.Module, others: set[int], k: int) -> list[Matrix]:
