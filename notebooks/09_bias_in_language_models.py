@@ -260,7 +260,7 @@ asked = [
     (job, option_menu.ask(f"The {job} said that she/he was tired.", option_probabilities, model, tokenizer))
     for job in jobs
 ]
-option_menu.draw_ratios(asked, title="The same sentence, another job: another pronoun")
+option_menu.draw_ratios(asked, title="The same sentence, another job: another ratio")
 
 # %% tags=["form"]
 media.what_you_should_see("09_bias_in_language_models_1")
