@@ -39,7 +39,7 @@ def misconceptions() -> Iterable[Any]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("number", "answer"), right_answers())
+@pytest.mark.parametrize(("number", "answer"), list(right_answers()))
 def test_right_answers_in_any_style_pass(
     number: str, answer: Any, seed: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -48,7 +48,7 @@ def test_right_answers_in_any_style_pass(
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("number", "misconception"), misconceptions())
+@pytest.mark.parametrize(("number", "misconception"), list(misconceptions()))
 def test_each_misconception_is_told_its_own_sentence(number: str, misconception: Any, seed: int) -> None:
     failed = failure(check_of(number), misconception.answer, seed)
     assert failed.misconception == misconception.name, str(failed)
