@@ -71,7 +71,8 @@ def test_a_lesson_that_fails_is_named_with_its_error(tmp_path: Path) -> None:
 
 def test_what_is_above_its_budget_is_bold_and_said() -> None:
     trouble: list[str] = []
-    assert bench.lesson_cells("06_x", 90, Cost(89, 100, 2**30), 1, trouble) == ["89", "100", "1.00"]
+    assert bench.lesson_cells("06_x", 90, Cost(89, 100, 2**30), 2, trouble) == ["89", "100", "1.00"]
+    assert bench.lesson_cells("06_x", 90, Cost(91, 90, 2**30), 1, trouble) == ["91", "90", "1.00"]
     assert trouble == []
     assert bench.lesson_cells("06_x", 90, Cost(91, 100, 2 * 2**30), 2, trouble) == ["**91**", "100", "**2.00**"]
     assert trouble == [
