@@ -139,13 +139,11 @@ class Case:
     ) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Yield the ways that may still be; once the first attention is found, those that have the same."""
         if found is not None:
-            first = options.attentions[found[0]][0]
-            yield from ((i, found[1]) for i, pair in enumerate(options.attentions) if pair[0] is first)
+            yield from ((i, found[1]) for i in options.with_first_of(found[0]))
             return
-        firsts = {id(pair[0]): i for i, pair in reversed(list(enumerate(options.attentions)))}
         # In the order in which they were called the norms are most likely right: it is tried first.
         orders = sorted(permutations(range(3)), key=lambda norms: [norms[0], norms[2]] != called)
-        yield from ((i, norms) for norms in orders for i in sorted(firsts.values()))
+        yield from ((i, norms) for norms in orders for i in options.firsts())
 
     def call(self, first_only: bool = False) -> torch.Tensor:
         """Return the answer's output, for the first text alone if asked."""

@@ -39,6 +39,19 @@ class Options:
     mlp: Fitted
     norm_layers: list[nn.Module]
 
+    def firsts(self) -> list[int]:
+        """For each attention that may be the one in the text so far, the first pair that begins with it."""
+        if isinstance(self.attentions, Pairs):
+            return self.attentions.firsts()
+        return sorted({id(pair[0]): i for i, pair in reversed(list(enumerate(self.attentions)))}.values())
+
+    def with_first_of(self, i: int) -> Sequence[int]:
+        """The pairs that begin as pair i does."""
+        if isinstance(self.attentions, Pairs):
+            return self.attentions.with_first_of(i)
+        first = self.attentions[i][0]
+        return [other for other, pair in enumerate(self.attentions) if pair[0] is first]
+
     def joined(self, attentions: int, norms: Sequence[int]) -> Fitted:
         """Return all weights under names such as ``"self-attention.to_keys.weight"`` and ``"norm 2.bias"``."""
         named = dict(zip(("self-attention", "cross-attention"), self.attentions[attentions], strict=True))
@@ -148,6 +161,15 @@ class Pairs(Sequence[tuple[Fitted, Fitted]]):
             raise IndexError(i)
         one, other = divmod(i, len(self._second))
         return self._way(False, self._first, one), self._way(True, self._second, other)
+
+    def firsts(self) -> list[int]:
+        """As in `Options`, without making all pairs, of which there are thousands."""
+        return list(range(0, len(self), len(self._second)))
+
+    def with_first_of(self, i: int) -> range:
+        """As in `Options`."""
+        start = i - i % len(self._second)
+        return range(start, start + len(self._second))
 
     def _way(self, is_second: bool, ways: Ways, i: int) -> Fitted:
         if (is_second, i) not in self._made:
