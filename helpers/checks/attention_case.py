@@ -35,6 +35,8 @@ def draw_case(
 ) -> tuple[list[torch.Tensor], torch.Tensor | None, dict[str, int]]:
     """Draw queries, keys, values, a mask, and their sizes."""
     sizes = draw.sizes("b tq tk h d", 2, 8, ["h*d", "b*h"])
+    while sizes["b"] * sizes["h"] > 15:  # an answer may loop over texts and heads
+        sizes = draw.sizes("b tq tk h d", 2, 8, ["h*d", "b*h"])
     sizes |= dict.fromkeys(ones.split(), 1) | fixed
     if long:
         sizes |= {"tk": 61, "tq": 37}

@@ -47,58 +47,106 @@ def expected_output(
     return norm("norm_2", x + mlp(x))
 
 
-class Case:
-    """A block with known weights, and inputs for it."""
+_OF_BLOCK = ("bias", "options", "hidden", "dropout", "dtype", "h", "m", "more")  # what `Block` is told, not `Case`
+
+
+class Block:
+    """A block with known weights.
+
+    Parameters
+    ----------
+    subject, draw
+        As a step is handed them.
+    bias, options
+        As handed over.
+    hidden
+        Whether `hidden_dim` is handed over.
+    dropout
+        As handed over; None: nothing is said.
+    dtype
+        Of the weights.
+    **fixed
+        Sizes that are not drawn: h, m, more.
+    """
 
     def __init__(
         self,
         subject: Subject,
         draw: Draw,
         *,
-        mask: str | None = None,
         bias: bool = False,
         options: dict[str, Any] | None = None,
         hidden: bool = True,
         dropout: float | None = 0.0,
-        scale: float = 1.0,
         dtype: torch.dtype = torch.float32,
-        ones: str = "",
-        long: bool = False,
         **fixed: int,
     ) -> None:
         while True:
-            sizes = draw.sizes("b t h m more", 2, 8, ["h*m"]) | dict.fromkeys(ones.split(), 1) | fixed
+            sizes = draw.sizes("h m more", 2, 8, ["h*m"]) | fixed
             k = sizes["h"] * sizes["m"]
             if k % 2 == 0 and k > 2 and sizes["more"] % k:  # a width of 2 k or 3 k could be something else
                 break
-        b, t, h = sizes["b"], 47 if long else sizes["t"], sizes["h"]
         wide = k + sizes["more"] if hidden else 2 * k
-        self.sizes = {"b": b, "t": t, "h": h, "k": k, "d": sizes["m"], "h·d": k, "hidden": wide}
+        self.sizes = {"h": sizes["h"], "k": k, "d": sizes["m"], "h·d": k, "hidden": wide}
         self.options = options or {}
         named = {**self.options, **({"bias": True} if bias else {}), **({"hidden_dim": wide} if hidden else {})}
         if dropout is not None:
             named["dropout"] = dropout
-        self.subject, self.draw = subject, draw
-        layer = subject.make(k, h, **named)
+        layer = subject.make(k, sizes["h"], **named)
         subject.insist_on_registered(layer)
         self.layer = layer if dtype == torch.float32 else layer.to(dtype)
         fitted, ways = fit_block(subject, draw, self.layer, self.sizes, bias, dtype)
-        self.fitted, self.mask = fitted, None
         if ways:  # which layer is which shows only in what the block computes
-            self.x = draw.again("which layer is which").normal(2, 5, k, dtype=dtype)
-            output = self.call()
+            x = draw.normal(2, 5, k, dtype=dtype)
+            output = subject.tensor(self.layer, x)
             known = subject.notes.get("which layer is which", 0)  # the same in every block of one class
-            order = sorted(range(len(ways)), key=lambda i: i != known)
-            joined = (i for i in order if same(output, self.expected(fitted.weights | ways[i]), 3.0))
-            found = next(joined, known)
-            subject.notes["which layer is which"] = found
+            for i in sorted(range(len(ways)), key=lambda i: i != known):
+                expected = expected_output(fitted.weights | ways[i], sizes["h"], x.double(), **self.options)
+                if same(output, expected, 3.0):
+                    known = i
+                    break
+            subject.notes["which layer is which"] = known
             reseed(subject.seeds[1])  # as if nothing had been called
-            fitted.weights |= ways[found]
-        self.x = draw.normal(b, t, k, dtype=dtype, scale=scale)
-        self.mask = None if mask is None else draw.mask(mask, b, h, t, t)
-        self.fitted = remembered(subject, draw, str(sizes), fitted)
-        self.words = MASK_WORDS[mask] + "".join(f" with {name}={value!r}" for name, value in self.options.items())
+            fitted.weights |= ways[known]
+        self.fitted = remembered(subject, draw, str(self.sizes), fitted)
+        self.words = "".join(f" with {name}={value!r}" for name, value in self.options.items())
         self.words += " with bias=True" if bias else ""
+
+
+class Case:
+    """A block, and inputs for it.
+
+    Parameters
+    ----------
+    subject, draw
+        As a step is handed them.
+    block
+        The block.
+    mask
+        What kind of mask there is; None for none.
+    scale
+        How far the inputs are from zero.
+    **fixed
+        Sizes that are not drawn: b, t.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        draw: Draw,
+        block: Block,
+        *,
+        mask: str | None = None,
+        scale: float = 1.0,
+        **fixed: int,
+    ) -> None:
+        self.subject, self.layer, self.fitted, self.options = subject, block.layer, block.fitted, block.options
+        draw = draw.again(f"inputs of {draw.own}")
+        self.sizes = draw.sizes("b t", 2, 8, taken=block.sizes.values()) | fixed | block.sizes
+        b, t, h, k = (self.sizes[name] for name in ("b", "t", "h", "k"))
+        self.x = draw.normal(b, t, k, dtype=next(block.layer.parameters()).dtype, scale=scale)
+        self.mask = None if mask is None else draw.mask(mask, b, h, t, t)
+        self.words = MASK_WORDS[mask] + block.words
 
     def call(self, first_only: bool = False) -> torch.Tensor:
         """Return the answer's output, for the first text alone if asked."""
@@ -128,3 +176,12 @@ class Case:
             dtype=self.x.dtype,
             alone=lambda: self.call(first_only=True),
         )
+
+
+def make_case(subject: Subject, draw: Draw, ones: str = "", long: bool = False, **settings: Any) -> Case:
+    """Return a case of the block that all steps with these draws share; `settings` are those of `Block` and `Case`."""
+    settings |= dict.fromkeys(ones.split(), 1)
+    if long:
+        settings["t"] = 47
+    of_block = {name: settings.pop(name) for name in _OF_BLOCK if name in settings}
+    return Case(subject, draw, subject.shared(Block, draw, **of_block), **settings)

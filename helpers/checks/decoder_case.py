@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from helpers.checks import self_attention_case
 from helpers.checks.decoder_parts import Options, fit_decoder
 from helpers.checks.draw import PADDING, PER_HEAD, PER_QUERY, Draw
-from helpers.checks.parts import Fitted, remembered
+from helpers.checks.parts import remembered
 from helpers.checks.seen import Seen, same
 from helpers.checks.self_attention_case import run_layer
 from helpers.checks.subject import Subject
@@ -20,6 +20,7 @@ from helpers.checks.trouble import Trouble
 from helpers.checks.undisturbed import reseed
 
 Weights = Mapping[str, torch.Tensor]
+_OF_BLOCK = ("hidden", "dropout", "dtype", "h", "m", "more")  # what `Block` is told, not `Case`
 _AXES = {PADDING: "(b, 1, 1, {})", PER_QUERY: "(b, 1, t, {})", PER_HEAD: "(b, h, t, {})"}
 
 
@@ -51,75 +52,66 @@ def expected_output(
     return norm(3, x + F.linear(hidden, weights["mlp_2.weight"], weights.get("mlp_2.bias")))
 
 
-class Case:
-    """A block with known weights, and inputs for it."""
+class Block:
+    """A block with known weights.
+
+    Parameters
+    ----------
+    subject, draw
+        As a step is handed them.
+    hidden
+        Whether `hidden_dim` is handed over.
+    dropout
+        As handed over; None: nothing is said.
+    dtype
+        Of the weights.
+    **fixed
+        Sizes that are not drawn: h, m, more.
+    """
 
     def __init__(
         self,
         subject: Subject,
         draw: Draw,
         *,
-        memory: bool = True,
-        mask: str | None = None,
-        memory_mask: str | None = None,
         hidden: bool = True,
         dropout: float | None = 0.0,
         dtype: torch.dtype = torch.float32,
-        ones: str = "",
-        long: bool = False,
         **fixed: int,
     ) -> None:
         while True:
-            sizes = draw.sizes("b t tk h m more", 2, 8, ["h*m"]) | dict.fromkeys(ones.split(), 1) | fixed
+            sizes = draw.sizes("h m more", 2, 8, ["h*m"]) | fixed
             k = sizes["h"] * sizes["m"]
             if k > 2 and sizes["more"] % k:  # a width of 2 k or 3 k could be something else
                 break
-        if long:
-            sizes |= {"t": 131, "tk": 139}
-        b, t, tk, h = sizes["b"], sizes["t"], sizes["tk"], sizes["h"]
         wide = k + sizes["more"] if hidden else 2 * k
-        self.sizes = {"b": b, "t": t, "tk": tk, "h": h, "k": k, "d": sizes["m"], "h·d": k, "hidden": wide}
+        self.sizes = {"h": sizes["h"], "k": k, "d": sizes["m"], "h·d": k, "hidden": wide}
         named: dict[str, Any] = {} if dropout is None else {"dropout": dropout}
         if hidden:
             named["hidden_dim"] = wide
-        self.subject = subject
-        layer = subject.make(k, h, **named)
+        layer = subject.make(k, sizes["h"], **named)
         subject.insist_on_registered(layer)
         self.layer = layer if dtype == torch.float32 else layer.to(dtype)
         options = fit_decoder(subject, draw, self.layer, self.sizes, dtype)
-        self.x, self.memory = draw.normal(2, 5, k, dtype=dtype), draw.normal(2, 4, k, dtype=dtype)
-        self.mask: torch.Tensor | None = None
-        self.memory_mask: torch.Tensor | None = None
-        fitted = options.joined(*self._which(options))
-        self.x = draw.normal(b, t, k, dtype=dtype)
-        self.memory = draw.normal(b, tk, k, dtype=dtype)
-        self.has_memory = memory
-        if mask is not None:
-            self.mask = draw.mask(mask, b, h, t, t)
-        if memory_mask is not None:
-            self.memory_mask = draw.mask(memory_mask, b, h, t, tk)
-        self.fitted: Fitted = remembered(subject, draw, str(sizes), fitted)
-        self.words = " with a memory" if memory else " without a memory"
-        if mask is not None:
-            self.words += f" and a mask {_AXES[mask].format('t')}"
-        if memory_mask is not None:
-            self.words += f" and a memory mask {_AXES[memory_mask].format('tk')}"
+        fitted = options.joined(*self._which(subject, draw, options, dtype))
+        self.fitted = remembered(subject, draw, str(self.sizes), fitted)
 
-    def _which(self, options: Options) -> tuple[int, tuple[int, ...]]:
+    def _which(self, subject: Subject, draw: Draw, options: Options, dtype: torch.dtype) -> tuple[int, tuple[int, ...]]:
         """Which of its two attentions, and of its three norms, is which shows only in what a block computes."""
-        known: tuple[int, tuple[int, ...]] = self.subject.notes.get("way", (0, (0, 1, 2)))
-        if "way" in self.subject.notes or not self.subject.is_students:
-            return known if self.subject.is_students else (0, (0, 1, 2))
+        known: tuple[int, tuple[int, ...]] = subject.notes.get("way", (0, (0, 1, 2)))
+        if "way" in subject.notes or not subject.is_students:
+            return known if subject.is_students else (0, (0, 1, 2))
+        h, k = self.sizes["h"], self.sizes["k"]
+        x, memory = draw.normal(2, 5, k, dtype=dtype), draw.normal(2, 4, k, dtype=dtype)
         found = known
-        for with_memory in (False, True):  # without a memory, the attention to it plays no part
-            self.has_memory = with_memory
+        for other in (None, memory):  # without a memory, the attention to it plays no part
             called: list[int] = []
             hooks = [
                 norm.register_forward_hook(lambda *_, i=i, called=called: called.append(i))
                 for i, norm in enumerate(options.norm_layers)
             ]
             try:
-                output = self.call()
+                output = run_layer(subject, self.layer, x, memory=other)
             except Trouble as trouble:
                 if trouble.key[0] in ("too long", "side effect"):  # which a second call would repeat, or hide
                     raise
@@ -127,11 +119,13 @@ class Case:
             finally:
                 for hook in hooks:
                     hook.remove()
-            candidates = self._candidates(options, found if with_memory else None, called)
-            right = (way for way in candidates if same(output, self.expected(options.joined(*way).weights), 3.0))
-            found = next(right, found)
-        reseed(self.subject.seeds[1])  # as if nothing had been called
-        self.subject.notes["way"] = found
+            inputs = h, x.double(), None if other is None else other.double()
+            for way in self._candidates(options, None if other is None else found, called):
+                if same(output, expected_output(options.joined(*way).weights, *inputs), 3.0):
+                    found = way
+                    break
+        reseed(subject.seeds[1])  # as if nothing had been called
+        subject.notes["way"] = found
         return found
 
     def _candidates(
@@ -144,6 +138,48 @@ class Case:
         # In the order in which they were called the norms are most likely right: it is tried first.
         orders = sorted(permutations(range(3)), key=lambda norms: [norms[0], norms[2]] != called)
         yield from ((i, norms) for norms in orders for i in options.firsts())
+
+
+class Case:
+    """A block, and inputs for it.
+
+    Parameters
+    ----------
+    block, draw
+        The block, and a source of numbers for the inputs.
+    memory
+        Whether there is a memory to attend to.
+    mask, memory_mask
+        What kinds of masks there are; None for none.
+    **fixed
+        Sizes that are not drawn: b, t, tk.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        draw: Draw,
+        block: Block,
+        *,
+        memory: bool = True,
+        mask: str | None = None,
+        memory_mask: str | None = None,
+        **fixed: int,
+    ) -> None:
+        self.subject, self.layer, self.fitted = subject, block.layer, block.fitted
+        draw = draw.again(f"inputs of {draw.own}")
+        self.sizes = draw.sizes("b t tk", 2, 8, taken=block.sizes.values()) | fixed | block.sizes
+        b, t, tk, h, k = (self.sizes[name] for name in ("b", "t", "tk", "h", "k"))
+        dtype = next(block.layer.parameters()).dtype
+        self.x, self.memory = draw.normal(b, t, k, dtype=dtype), draw.normal(b, tk, k, dtype=dtype)
+        self.has_memory = memory
+        self.mask = None if mask is None else draw.mask(mask, b, h, t, t)
+        self.memory_mask = None if memory_mask is None else draw.mask(memory_mask, b, h, t, tk)
+        self.words = " with a memory" if memory else " without a memory"
+        if mask is not None:
+            self.words += f" and a mask {_AXES[mask].format('t')}"
+        if memory_mask is not None:
+            self.words += f" and a memory mask {_AXES[memory_mask].format('tk')}"
 
     def call(self, first_only: bool = False) -> torch.Tensor:
         """Return the answer's output, for the first text alone if asked."""
@@ -173,3 +209,12 @@ class Case:
             dtype=self.x.dtype,
             alone=lambda: self.call(first_only=True),
         )
+
+
+def make_case(subject: Subject, draw: Draw, ones: str = "", long: bool = False, **settings: Any) -> Case:
+    """Return a case of the block that all steps with these draws share; `settings` are those of `Block` and `Case`."""
+    settings |= dict.fromkeys(ones.split(), 1)
+    if long:
+        settings |= {"t": 131, "tk": 139}
+    of_block = {name: settings.pop(name) for name in _OF_BLOCK if name in settings}
+    return Case(subject, draw, subject.shared(Block, draw, **of_block), **settings)

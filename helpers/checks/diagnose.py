@@ -132,7 +132,8 @@ def _trail(step: Step, subject: Subject, seed: int) -> list[Seen | Trouble]:
 
 def _gives(misconception: Misconception, step: Step, subject: Subject, seed: int, trail: list[Seen | Trouble]) -> bool:
     """Whether a misconception gives in this step what the answer gave, `trail`."""
-    twin = subject.shared.setdefault(misconception.name, Subject(misconception.answer, notes=subject.notes))
+    twin = subject.twins.setdefault(misconception.name, Subject(misconception.answer, notes=subject.notes))
+    twin.shares = subject.shares
     steps = step.run(twin, seed)
     for came in trail:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,11 +25,14 @@ class Draw:
         Name of the step: two steps draw different numbers from one seed.
     case : str
         Names the step together with its settings.
+    own : str
+        Names what tells this step from others that draw the same.
     """
 
-    def __init__(self, seed: int, step: str, case: str = "") -> None:
+    def __init__(self, seed: int, step: str, case: str = "", own: str = "") -> None:
         import torch
 
+        self.own = own
         self.case = f"{seed} {step} {case}"
         self.random = random.Random(f"{seed} {step}")
         self.seed = self.random.getrandbits(31)
@@ -39,7 +42,9 @@ class Draw:
         """Return a source of its own for `name`, so that what it draws shifts nothing that is drawn here."""
         return Draw(self.seed, name, self.case)
 
-    def sizes(self, names: str, low: int = 2, high: int = 7, products: Sequence[str] = ()) -> dict[str, int]:
+    def sizes(
+        self, names: str, low: int = 2, high: int = 7, products: Sequence[str] = (), taken: Collection[int] = ()
+    ) -> dict[str, int]:
         """Return sizes that all differ, so that an axis is known by its size.
 
         Parameters
@@ -50,12 +55,14 @@ class Draw:
             Smallest and largest size.
         products : sequence of str
             Pairs such as `"h*d"` whose product must differ from everything else too.
+        taken : collection of int
+            Sizes that other axes have already.
         """
         while True:
             found = dict(zip(names.split(), self.random.sample(range(low, high + 1), len(names.split())), strict=True))
             for product in products:
                 found[product] = math.prod(found[name] for name in product.split("*"))
-            if len(set(found.values())) == len(found):
+            if len({*found.values(), *taken}) == len(found) + len({*taken}):
                 return found
 
     def normal(self, *shape: int, scale: float = 1.0, dtype: torch.dtype | None = None) -> torch.Tensor:

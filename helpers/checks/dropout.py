@@ -1,13 +1,18 @@
-"""What dropout does to attention's weights, as facts that do not depend on which weights happen to be dropped."""
+"""What dropout does, as facts that do not depend on which numbers happen to be dropped."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
 
 import torch
+from torch import nn
 
 from helpers.checks.seen import Seen, close
+from helpers.checks.subject import Subject
+from helpers.checks.undisturbed import reseed
 
 
 def dropout_facts(first: torch.Tensor, second: torch.Tensor, clean: torch.Tensor, p: float) -> dict[str, bool]:
@@ -54,6 +59,24 @@ def seen_without_dropout(first: torch.Tensor, second: torch.Tensor) -> Seen:
     )
 
 
+@contextmanager
+def in_train_mode(layer: nn.Module) -> Iterator[None]:
+    """Switch a layer that is shared to train mode, and back to eval mode."""
+    layer.train()
+    try:
+        yield
+    finally:
+        layer.eval()
+
+
+class Called(Protocol):
+    """A layer, and inputs to call it with."""
+
+    layer: nn.Module
+
+    def call(self) -> torch.Tensor: ...
+
+
 def seen_with_dropout(first: torch.Tensor, second: torch.Tensor, p: float | None) -> Seen:
     """Return whether two calls in train mode differ; p is None for a layer that was told nothing."""
     shown = "dropout is 0.1 where nothing else is said" if p is None else f"dropout={p}"
@@ -63,20 +86,34 @@ def seen_with_dropout(first: torch.Tensor, second: torch.Tensor, p: float | None
     return Seen("Dropout in train mode", facts, lambda: expected, told=told, says_it_all=p is None)
 
 
-def seen_default_dropout(call: Callable[[float | None], torch.Tensor], first: torch.Tensor) -> Seen:
-    """Return whether a layer that is told nothing drops as one with dropout=0.1 does.
+def seen_in_train_mode(case: Called, p: float | None) -> Seen:
+    """Call a layer twice in train mode, and return whether the outputs differ."""
+    with in_train_mode(case.layer):
+        return seen_with_dropout(case.call(), case.call(), p)
+
+
+def seen_default_dropout(subject: Subject, case_with: Callable[[float | None], Called]) -> Iterator[Seen]:
+    """Yield whether a layer that is told nothing drops as one with dropout=0.1 does.
 
     Parameters
     ----------
-    call : callable
-        Gives the output in train mode of a layer made with this dropout, or with none named; the same weights, inputs
-        and random numbers each time.
-    first : tensor
-        What it gives for None.
+    subject : Subject
+        The answer.
+    case_with : callable
+        Gives a case with this dropout, or with none named; the same weights and inputs each time.
     """
+
+    def output(dropout: float | None) -> torch.Tensor:
+        case = case_with(dropout)
+        reseed(subject.seeds[1])
+        with in_train_mode(case.layer):
+            return case.call()
+
+    first = output(None)
+    yield seen_in_train_mode(case_with(None), None)
     told = {"0.1": "Where nothing else is said, dropout is 0.1. Here it is another number."}
-    same_as_named = torch.equal(call(0.1), first) or not torch.equal(call(None), first)  # random numbers of its own
-    return Seen("The default of dropout", {"0.1": same_as_named}, lambda: {"0.1": True}, told=told, says_it_all=True)
+    same_as_named = torch.equal(output(0.1), first) or not torch.equal(output(None), first)  # random in its own way
+    yield Seen("The default of dropout", {"0.1": same_as_named}, lambda: {"0.1": True}, told=told, says_it_all=True)
 
 
 def _varies(kept: torch.Tensor, axis: int) -> bool:

@@ -61,7 +61,7 @@ class Step:
     remark : str
         If given, the step is not needed for a pass: where it fails, this is said beside it.
     draws : str
-        Steps that name the same look at the same sizes and numbers, so they can share what is slow to make.
+        Steps that name the same draw the same, so they can share what is slow to make.
     """
 
     right: str
@@ -78,7 +78,8 @@ class Step:
         to what it draws later.
         """
         settings = {**self.settings, **changes}
-        draw = Draw(seed, self.draws or f"{self.right} {dict(self.settings)}", str(settings))
+        own = f"{self.right} {dict(self.settings)}"
+        draw = Draw(seed, self.draws or own, str(settings), own)
         subject.seeds = (draw.seed + making, draw.seed + calling)
         reseed(subject.seeds[1])
         return self.look(subject, draw, **settings)
@@ -210,6 +211,7 @@ def find_failure(exercise: Exercise, subject: Subject, seed: int) -> CheckFailed
 
 def find_remarks(exercise: Exercise, subject: Subject, seed: int) -> list[str]:
     """Return what could be better about a right answer."""
+    subject.forget_shared()  # a remark is about what a new instance does
     remarks = [step.remark for step in exercise.steps if step.remark and _look(step, subject, seed)[1] is not None]
     if subject.printed.lines:
         remarks.append(f"it prints {_lines(subject)}, which this check hid. Take the `print` out again.")
@@ -219,12 +221,19 @@ def find_remarks(exercise: Exercise, subject: Subject, seed: int) -> list[str]:
 def examine(exercise: Exercise, subject: Subject, seed: int) -> Report:
     """Go through the steps up to the first thing that is not right."""
     report = Report([], None)
+    used: Report | None = None  # what an instance that other steps had used gave, where a new one is right
     for step in exercise.steps:
         trail, report.problem = ([], None) if step.remark else _look(step, subject, seed)
+        if report.problem is not None and subject.forget_shared():
+            found = Report([*report.trails, trail], report.problem)
+            trail, report.problem = _look(step, subject, seed)
+            if report.problem is None:  # something is kept: a later step may explain it, each with its own instance
+                subject.shares = False
+                used = used or found
         report.trails.append(trail)
         if report.problem is not None:
             break
-    return report
+    return used if used is not None and report.problem is None else report
 
 
 def _look(step: Step, subject: Subject, seed: int) -> tuple[list[Seen | Trouble], Seen | Trouble | None]:

@@ -7,35 +7,39 @@ from typing import Any
 
 import torch
 
-from helpers.checks.block_case import Case
+from helpers.checks.block_case import make_case
 from helpers.checks.block_dropout import seen_block_dropout
 from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, Draw
-from helpers.checks.dropout import seen_default_dropout, seen_with_dropout, seen_without_dropout
+from helpers.checks.dropout import (
+    in_train_mode,
+    seen_default_dropout,
+    seen_in_train_mode,
+    seen_without_dropout,
+)
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_4 import MISCONCEPTIONS
 from helpers.checks.seen import Seen
 from helpers.checks.subject import Subject
-from helpers.checks.undisturbed import reseed
 from helpers.checks.used_before import overwrite, second_call
 
 
 def look_at_output(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
-    """The output for random weights and inputs; `settings` are those of `Case`."""
+    """The output for random weights and inputs; `settings` are those of `make_case`."""
     what = "In float64, the output" if settings.get("dtype") == torch.float64 else "The output"
-    yield Case(subject, draw, **settings).seen(what)
+    yield make_case(subject, draw, **settings).seen(what)
 
 
 def look_at_default_eps(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """Words that hardly vary show how large the number is that keeps the norm from dividing by 0."""
-    case = Case(subject, draw, options={"norm_first": True}, scale=3e-3)
+    case = make_case(subject, draw, options={"norm_first": True}, scale=3e-3)
     yield case.seen("The output with the default norm_eps for words of tiny variance")
 
 
 def look_at_empty_rows(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """A text that is nothing but padding."""
-    case = Case(subject, draw, mask=PADDING)
+    case = make_case(subject, draw, mask=PADDING)
     assert case.mask is not None
     case.mask[-1] = False
     yield case.seen("The output where a word may attend to nothing,")
@@ -43,7 +47,7 @@ def look_at_empty_rows(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 def look_at_gradients(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """The gradients of the input and of all weights."""
-    case = Case(subject, draw, dtype=torch.float64, **settings)
+    case = make_case(subject, draw, dtype=torch.float64, **settings)
     case.x.requires_grad_()
     output = case.call()
     yield case.seen("The output", output)
@@ -59,38 +63,30 @@ def look_at_gradients(subject: Subject, draw: Draw, **settings: Any) -> Iterator
 
 def look_at_eval(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """No dropout in eval mode."""
-    case = Case(subject, draw, dropout=0.6, **settings)
+    case = make_case(subject, draw, dropout=P, **settings)
     first, second = case.call(), case.call()
     yield seen_without_dropout(first, second)
-    yield case.seen("The output in eval mode with dropout=0.6", first)
+    yield case.seen(f"The output in eval mode with dropout={P}", first)
 
 
 def look_at_training(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """With dropout=0 none in train mode either."""
-    case = Case(subject, draw, **settings)
-    case.layer.train()
-    yield case.seen("The output in train mode with dropout=0")
+    case = make_case(subject, draw, **settings)
+    with in_train_mode(case.layer):
+        output = case.call()
+    yield case.seen("The output in train mode with dropout=0", output)
 
 
-def look_at_dropout(subject: Subject, draw: Draw, options: dict[str, Any] | None = None) -> Iterator[Seen]:
+def look_at_dropout(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """Train mode is random; where dropout falls is left open."""
-    case = Case(subject, draw, dropout=0.7, options=options, b=4, t=8)
-    case.layer.train()
-    yield seen_with_dropout(case.call(), case.call(), 0.7)
+    yield seen_in_train_mode(make_case(subject, draw, dropout=P, b=4, t=8, **settings), P)
 
 
 def look_at_default_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """Where nothing else is said, dropout is 0.1."""
-
-    def output(dropout: float | None) -> tuple[Case, torch.Tensor]:
-        case = Case(subject, draw.again("the same again"), dropout=dropout, b=4, t=8)
-        case.layer.train()
-        reseed(subject.seeds[1])
-        return case, case.call()
-
-    case, first = output(None)
-    yield seen_with_dropout(first, case.call(), None)
-    yield seen_default_dropout(lambda dropout: output(dropout)[1], first)
+    yield from seen_default_dropout(
+        subject, lambda dropout: make_case(subject, draw, hidden=False, dropout=dropout, b=4, t=8)
+    )
 
 
 def look_at_places_of_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -99,21 +95,22 @@ def look_at_places_of_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
     With texts of one word there are few numbers to drop.
     """
     p = 0.4
-    case = Case(subject, draw, dropout=p, dtype=torch.float64, b=36, t=1, h=2, m=2, more=1)
-    case.layer.train()
-    yield seen_block_dropout(case.call()[:, 0], case, p, "Dropout in train mode" + case.words)
+    case = make_case(subject, draw, dropout=p, dtype=torch.float64, b=36, t=1, h=2, m=2, more=1)
+    with in_train_mode(case.layer):
+        output = case.call()
+    yield seen_block_dropout(output[:, 0], case, p, "Dropout in train mode" + case.words)
 
 
 def look_at_defaults(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """Nothing said but the two sizes."""
-    yield Case(subject, draw, hidden=False, dropout=None).seen(
+    yield make_case(subject, draw, hidden=False, dropout=None).seen(
         "The output of a block made with embed_dim and num_heads alone"
     )
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """A block that has been used keeps nothing: neither of other sizes, nor of other numbers of the same sizes."""
-    case = Case(subject, draw, mask=PADDING)
+    case = make_case(subject, draw, mask=PADDING)
     assert case.mask is not None
     case.call()
     for in_place in (False, True):
@@ -130,9 +127,9 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
         yield case.seen("The output of a block that was used before, with other sizes and a mask,")
 
 
-def look_elsewhere(subject: Subject, draw: Draw, **options: Any) -> Iterator[Seen]:
+def look_elsewhere(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """Tensors that are made on the way are made where the inputs are."""
-    case = Case(subject, draw, mask=PER_QUERY, options=options)
+    case = make_case(subject, draw, mask=PER_QUERY, **settings)
     yield from seen_elsewhere(subject, case.layer, case.x, case.mask)
 
 
@@ -150,10 +147,12 @@ _USUAL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _output(right: str, **settings: Any) -> Step:
-    return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER))
+def _output(right: str, draws: str = "a block", **settings: Any) -> Step:
+    return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER), draws=draws)
 
 
+P = 0.7
+FIRST: dict[str, Any] = {"options": {"norm_first": True}}
 EXERCISE = Exercise(
     id="4",
     title="the Transformer block",
@@ -167,17 +166,17 @@ EXERCISE = Exercise(
     ),
     steps=(
         _output("norm last"),
-        _output("norm first", options={"norm_first": True}),
+        _output("norm first", **FIRST),
         _output("GELU", options={"activation": "gelu"}),
         _output("norm_eps", options={"norm_eps": 0.5}),
         _output("norm_eps", options={"norm_eps": 0.5, "norm_first": True}),
-        Step("norm_eps", look_at_default_eps),
+        Step("norm_eps", look_at_default_eps, draws="a block"),
         _output("bias", bias=True),
         *(_output("masks", mask=mask) for mask in (PADDING, CAUSAL, PER_HEAD)),
-        _output("masks with norm first", mask=PADDING, options={"norm_first": True}),
+        _output("masks with norm first", "another block", mask=PADDING, **FIRST),
         _output("sizes of 1", ones="b m"),
         _output("sizes of 1", ones="t h"),
-        _output("long inputs", long=True),
+        _output("long inputs", "another block", long=True),
         _output(
             "float64",
             dtype=torch.float64,
@@ -186,17 +185,17 @@ EXERCISE = Exercise(
             options={"norm_first": True, "activation": "gelu"},
         ),
         Step("the gradients", look_at_gradients),
-        Step("the gradients", look_at_gradients, {"bias": True, "mask": PER_QUERY, "options": {"norm_first": True}}),
-        Step("rows without any key", look_at_empty_rows),
+        Step("the gradients", look_at_gradients, {"bias": True, "mask": PER_QUERY, **FIRST}),
+        Step("rows without any key", look_at_empty_rows, draws="another block"),
         Step("using a block twice", look_twice),
-        Step("eval mode", look_at_eval),
-        Step("eval mode", look_at_eval, {"mask": PADDING, "options": {"norm_first": True}}),
-        Step("train mode without dropout", look_at_training),
-        Step("train mode without dropout", look_at_training, {"mask": PADDING, "options": {"norm_first": True}}),
-        Step("dropout", look_at_dropout),
-        Step("dropout", look_at_dropout, {"options": {"norm_first": True}}),
-        Step("the defaults", look_at_defaults),
-        Step("the defaults", look_at_default_dropout),
+        Step("eval mode", look_at_eval, draws="a block with dropout"),
+        Step("eval mode", look_at_eval, {"mask": PADDING, **FIRST}, draws="a block with dropout"),
+        Step("train mode without dropout", look_at_training, draws="another block"),
+        Step("train mode without dropout", look_at_training, {"mask": PADDING, **FIRST}, draws="another block"),
+        Step("dropout", look_at_dropout, draws="a block with dropout"),
+        Step("dropout", look_at_dropout, FIRST, draws="a block with dropout"),
+        Step("the defaults", look_at_defaults, draws="the defaults"),
+        Step("the defaults", look_at_default_dropout, draws="the defaults"),
         Step(
             "the places of dropout",
             look_at_places_of_dropout,
@@ -204,7 +203,7 @@ EXERCISE = Exercise(
             "attention's weights, and some of what attention and MLP return before it is added.",
         ),
         Step("other devices", look_elsewhere),
-        Step("other devices", look_elsewhere, {"norm_first": True}),
+        Step("other devices", look_elsewhere, FIRST),
     ),
     telling="norm first",
     misconceptions=MISCONCEPTIONS,

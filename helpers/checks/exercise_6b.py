@@ -7,31 +7,35 @@ from typing import Any
 
 import torch
 
-from helpers.checks.decoder_case import Case
+from helpers.checks.decoder_case import make_case
 from helpers.checks.decoder_dropout import seen_decoder_dropout
 from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import PADDING, PER_HEAD, PER_QUERY, Draw
-from helpers.checks.dropout import seen_default_dropout, seen_with_dropout, seen_without_dropout
+from helpers.checks.dropout import (
+    in_train_mode,
+    seen_default_dropout,
+    seen_in_train_mode,
+    seen_without_dropout,
+)
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_6b import MISCONCEPTIONS
 from helpers.checks.seen import Seen, same
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble
-from helpers.checks.undisturbed import reseed
 from helpers.checks.used_before import overwrite, second_call
 
 
 def look_at_output(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
-    """The output for random weights and inputs; `settings` are those of `Case`."""
+    """The output for random weights and inputs; `settings` are those of `make_case`."""
     what = "In float64, the output" if settings.get("dtype") == torch.float64 else "The output"
-    yield Case(subject, draw, **settings).seen(what)
+    yield make_case(subject, draw, **settings).seen(what)
 
 
 def look_at_empty_rows(subject: Subject, draw: Draw, memory: bool = True) -> Iterator[Seen]:
     """A text, or a memory, that is nothing but padding."""
     masks = {"memory_mask": PADDING} if memory else {"mask": PADDING}
-    case = Case(subject, draw, **masks)  # type: ignore[arg-type]
+    case = make_case(subject, draw, **masks)  # type: ignore[arg-type]
     mask = case.memory_mask if memory else case.mask
     assert mask is not None
     mask[-1] = False
@@ -40,7 +44,7 @@ def look_at_empty_rows(subject: Subject, draw: Draw, memory: bool = True) -> Ite
 
 def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """The gradients of the input, of the memory, and of all weights."""
-    case = Case(subject, draw, dtype=torch.float64, mask=PADDING, memory_mask=PADDING)
+    case = make_case(subject, draw, dtype=torch.float64, mask=PADDING, memory_mask=PADDING)
     case.x.requires_grad_()
     case.memory.requires_grad_()
     output = case.call()
@@ -56,35 +60,31 @@ def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 
 def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """No dropout in eval mode, and with dropout=0 none in train mode either."""
-    case = Case(subject, draw, dropout=0.6)
+    """No dropout in eval mode."""
+    case = make_case(subject, draw, dropout=P)
     first, second = case.call(), case.call()
     yield seen_without_dropout(first, second)
-    yield case.seen("The output in eval mode with dropout=0.6", first)
-    case = Case(subject, draw, dropout=0.0)
-    case.layer.train()
-    yield case.seen("The output in train mode with dropout=0")
+    yield case.seen(f"The output in eval mode with dropout={P}", first)
+
+
+def look_at_training(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """With dropout=0 none in train mode either."""
+    case = make_case(subject, draw)
+    with in_train_mode(case.layer):
+        output = case.call()
+    yield case.seen("The output in train mode with dropout=0", output)
 
 
 def look_at_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """Train mode is random; where dropout falls is left open."""
-    case = Case(subject, draw, dropout=0.7, b=4, t=8)
-    case.layer.train()
-    yield seen_with_dropout(case.call(), case.call(), 0.7)
+    yield seen_in_train_mode(make_case(subject, draw, dropout=P, b=4, t=8), P)
 
 
 def look_at_default_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """Where nothing else is said, dropout is 0.1."""
-
-    def output(dropout: float | None) -> tuple[Case, torch.Tensor]:
-        case = Case(subject, draw.again("the same again"), dropout=dropout, b=4, t=8)
-        case.layer.train()
-        reseed(subject.seeds[1])
-        return case, case.call()
-
-    case, first = output(None)
-    yield seen_with_dropout(first, case.call(), None)
-    yield seen_default_dropout(lambda dropout: output(dropout)[1], first)
+    yield from seen_default_dropout(
+        subject, lambda dropout: make_case(subject, draw, hidden=False, dropout=dropout, b=4, t=8)
+    )
 
 
 def look_at_places_of_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -92,20 +92,21 @@ def look_at_places_of_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
     With texts of one word, and a memory of one, there are few numbers to drop.
     """
-    case = Case(subject, draw, dropout=PLACES_P, dtype=torch.float64, b=14, t=1, tk=1, h=1, m=3, more=1)
-    case.layer.train()
-    yield seen_decoder_dropout(case.call()[:, 0], case, PLACES_P)
+    case = make_case(subject, draw, dropout=PLACES_P, dtype=torch.float64, b=14, t=1, tk=1, h=1, m=3, more=1)
+    with in_train_mode(case.layer):
+        output = case.call()
+    yield seen_decoder_dropout(output[:, 0], case, PLACES_P)
 
 
 def look_at_defaults(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """Nothing said but the two sizes."""
-    case = Case(subject, draw, hidden=False, dropout=None)
+    case = make_case(subject, draw, hidden=False, dropout=None)
     yield case.seen("For a block made with embed_dim and num_heads alone, the output")
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """A block that has been used keeps nothing: neither of other sizes, nor of other numbers of the same sizes."""
-    case = Case(subject, draw, mask=PADDING, memory_mask=PADDING)
+    case = make_case(subject, draw, mask=PADDING, memory_mask=PADDING)
     assert case.mask is not None
     assert case.memory_mask is not None
     case.call()
@@ -126,7 +127,7 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 def look_at_order(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """By place, the arguments are (x, memory, mask, memory_mask)."""
-    case = Case(subject, draw, mask=PADDING, memory_mask=PADDING)
+    case = make_case(subject, draw, mask=PADDING, memory_mask=PADDING)
     told = {
         "order": "Handed over by place, as in `block(x, memory, mask, memory_mask)`, the arguments of `forward` are "
         "taken for each other."
@@ -143,7 +144,7 @@ def look_at_order(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """Tensors that are made on the way, such as the causal mask, are made where the inputs are."""
-    case = Case(subject, draw, mask=PADDING, memory_mask=PADDING)
+    case = make_case(subject, draw, mask=PADDING, memory_mask=PADDING)
     named = {"memory": case.memory, "mask": case.mask, "memory_mask": case.memory_mask}
     yield from seen_elsewhere(subject, case.layer, case.x, named=named)
 
@@ -163,11 +164,11 @@ _USUAL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _output(right: str, **settings: Any) -> Step:
-    return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER))
+def _output(right: str, draws: str = "a block", **settings: Any) -> Step:
+    return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER), draws=draws)
 
 
-PLACES_P = 0.5
+P, PLACES_P = 0.7, 0.5
 OTHER_PLACES = (
     "dropout falls on other places than in the text of the exercise, where `self.dropout` goes around what both "
     "attentions and the MLP return."
@@ -189,25 +190,26 @@ EXERCISE = Exercise(
         _output("the memory"),
         *(_output("masks", memory=False, mask=mask) for mask in (PADDING, PER_QUERY, PER_HEAD)),
         *(_output("memory masks", memory_mask=mask) for mask in (PADDING, PER_QUERY, PER_HEAD)),
-        _output("both masks", mask=PADDING, memory_mask=PADDING),
+        _output("both masks", "another block", mask=PADDING, memory_mask=PADDING),
         _output("sizes of 1", ones="b t"),
         _output("sizes of 1", ones="tk"),
         _output("sizes of 1", ones="t", memory_mask=PADDING),
         _output("sizes of 1", ones="m"),
         _output("sizes of 1", ones="h"),
-        _output("a memory as long as the text", mask=PADDING, memory_mask=PADDING, t=5, tk=5),
+        _output("a memory as long as the text", "another block", mask=PADDING, memory_mask=PADDING, t=5, tk=5),
         _output("long inputs", long=True, b=2, h=2, m=3),
-        _output("float64", dtype=torch.float64, mask=PER_QUERY, memory_mask=PADDING),
-        Step("the gradients", look_at_gradients),
-        Step("rows without any key", look_at_empty_rows, {"memory": False}),
-        Step("rows without any key", look_at_empty_rows),
+        _output("float64", "a block in float64", dtype=torch.float64, mask=PER_QUERY, memory_mask=PADDING),
+        Step("the gradients", look_at_gradients, draws="a block in float64"),
+        Step("rows without any key", look_at_empty_rows, {"memory": False}, draws="another block"),
+        Step("rows without any key", look_at_empty_rows, draws="another block"),
         Step("using a block twice", look_twice),
-        Step("eval mode", look_at_eval),
-        Step("dropout", look_at_dropout),
-        Step("the defaults", look_at_defaults),
-        Step("the defaults", look_at_default_dropout),
+        Step("eval mode", look_at_eval, draws="a block with dropout"),
+        Step("train mode without dropout", look_at_training, draws="another block"),
+        Step("dropout", look_at_dropout, draws="a block with dropout"),
+        Step("the defaults", look_at_defaults, draws="the defaults"),
+        Step("the defaults", look_at_default_dropout, draws="the defaults"),
         Step("the places of dropout", look_at_places_of_dropout, remark=OTHER_PLACES),
-        Step("the order of the arguments", look_at_order),
+        Step("the order of the arguments", look_at_order, draws="another block"),
         Step("other devices", look_elsewhere, remark=LEFT_ON_CPU),
     ),
     telling="both masks",

@@ -11,6 +11,7 @@ import torch
 
 from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import PADDING, Draw
+from helpers.checks.dropout import in_train_mode
 from helpers.checks.engine import Exercise, Step
 from helpers.checks.mistakes_7 import MISCONCEPTIONS
 from helpers.checks.refusal import Refusal, describe_outcome, outcome
@@ -39,15 +40,15 @@ class Used:
     expected: Callable[[], dict[str, torch.Tensor]]
 
 
+def _make_used(subject: Subject, draw: Draw, **settings: Any) -> Used:
+    case = Case(subject, draw, **settings)
+    table = case.parts.embedding.weight.detach().clone()
+    return Used(case, table, case.stages(), functools.cache(case.expected))
+
+
 def _used(subject: Subject, draw: Draw, **settings: Any) -> Used:
-    """The case that all steps with these draws and settings share: to make and to call a model is slow."""
-    draw.case = f"{draw.seed} {settings}"
-    key = draw.case, subject.seeds
-    if key not in subject.shared:
-        case = Case(subject, draw, **settings)
-        table = case.parts.embedding.weight.detach().clone()
-        subject.shared[key] = Used(case, table, case.stages(), functools.cache(case.expected))
-    used: Used = subject.shared[key]
+    """The case that all steps with these draws and settings share."""
+    used: Used = subject.shared(_make_used, draw, **settings)
     return used
 
 
@@ -152,30 +153,28 @@ def look_at_gradients(subject: Subject, draw: Draw, **settings: Any) -> Iterator
 
 def look_at_training(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """Dropout aside, train mode gives what eval mode gives. Where something else is random, there is no telling."""
-    used = _used(subject, draw, **settings)
-    used.case.model.train()
-    try:
-        with WithoutDropout():
-            first, second = used.case.call(), used.case.call()
-    finally:
-        used.case.model.eval()
+    case = _used(subject, draw, **settings).case
+    assert case.mask is not None
+    case = case.other(case.token_ids[:2], case.mask[:2])
+    with in_train_mode(case.model), WithoutDropout():
+        first, second = case.call(), case.call()
     if same(first, second):
-        yield used.case.seen("logits", first, "In train mode, dropout aside, the output", used.expected)
+        yield case.seen("logits", first, "In train mode, dropout aside, the output with a mask")
 
 
 def look_at_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """With dropout=0, train mode is not random."""
     if not takes_dropout(subject.answer):
         return
-    case = Case(subject, draw, dropout=0.0)
-    case.model.train()
-    facts = {"the same twice": same(case.call(), case.call())}
+    case = Case(subject, draw, dropout=0.0, b=2)
+    with in_train_mode(case.model):
+        facts = {"the same twice": same(case.call(), case.call())}
     yield Seen("Train mode", facts, lambda: dict.fromkeys(facts, True))
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """A model that has been used keeps nothing: neither of longer texts, nor of other texts of the same sizes."""
-    case = Case(subject, draw, padding=2)
+    case = Case(subject, draw, padding=2, b=3)
     assert case.mask is not None
     case.call()
     ids = torch.randint(1, case.sizes["vocab"], case.mask.shape, generator=draw.again("ids").generator)
@@ -191,8 +190,8 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 
 def look_elsewhere(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
-    """Tensors that are made on the way are made where the inputs are."""
-    case = _used(subject, draw, **settings).case
+    """Tensors that are made on the way are made where the inputs are. What a used model keeps would stay behind."""
+    case = Case(subject, draw, b=2, **settings)
     yield from seen_elsewhere(subject, case.model, case.token_ids, named={"mask": case.mask})
 
 
@@ -236,7 +235,7 @@ EXERCISE = Exercise(
         _stage("float64", "logits", "float64", **DOUBLE),
         Step("the gradients", look_at_gradients, DOUBLE, draws="float64"),
         Step("train mode", look_at_training, MASKED, draws="a mask"),
-        Step("another device", look_elsewhere, MASKED, draws="a mask"),
+        Step("another device", look_elsewhere, MASKED),
         Step(
             "dropout",
             look_at_dropout,

@@ -22,7 +22,7 @@ def look_at(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
 
 def look_at_modes(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """A model in training mode is asked without dropout, and is in training mode afterwards; so are its weights."""
-    case = Case(subject, draw, (1, 2), training=True)
+    case = Case(subject, draw, (2, 1), training=True)
     case.model.cls.eval()  # a part of it may be in another mode
     weights, modes = state(case.model)
     yield case.seen("What comes from a model that is handed over in training mode")
@@ -47,7 +47,7 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 def look_at_errors(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """What cannot be answered is refused, as `parse_options` refuses it."""
-    case = Case(subject, draw)
+    case = Case(subject, draw, (1, 1))
     facts: dict[str, str] = {}
     for name, text in (
         ("no options", case.text.replace("/", " ")),
@@ -63,23 +63,22 @@ def look_at_errors(subject: Subject, draw: Draw) -> Iterator[Seen]:
     yield Seen("What comes of a question without sense", facts, lambda: dict.fromkeys(told, "ValueError"), told=told)
 
 
-def look_at_plain_numbers(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """The probabilities are plain numbers."""
-    values = Case(subject, draw).call().values()
-    facts = {"plain": not any(isinstance(value, torch.Tensor) for value in values)}
-    yield Seen("The values", facts, lambda: {"plain": True})
-
-
-def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """The model is called without keeping what gradients would need."""
+def _ask(subject: Subject, draw: Draw) -> dict[str, bool]:
+    """What else is to be seen in one answer: that its numbers are plain, and how the model was called for them."""
     case = Case(subject, draw, (2, 1))
     kept = []
     hook = case.model.register_forward_hook(lambda *_: kept.append(torch.is_grad_enabled()))
     try:
-        case.call()
+        values = case.call().values()
     finally:
         hook.remove()
-    yield Seen("The calls of the model", {"without": not any(kept)}, lambda: {"without": True})
+    return {"plain": not any(isinstance(value, torch.Tensor) for value in values), "without gradients": not any(kept)}
+
+
+def look_at_habits(subject: Subject, draw: Draw, which: str) -> Iterator[Seen]:
+    """One of the things that a good answer does, and a right one may leave undone."""
+    fact = {which: subject.shared(_ask, draw)[which]}
+    yield Seen("The values" if which == "plain" else "The calls of the model", fact, lambda: {which: True})
 
 
 def _outcome(answer: Any, text: str, case: Case) -> Any:
@@ -103,20 +102,28 @@ EXERCISE = Exercise(
         "for, the model has to see this one: it belongs into `token_ids`, where the mask was.",
     ),
     steps=(
-        Step("options of one piece", look_at, {"pieces": (1, 1)}),
+        Step("options of one piece", look_at, {"pieces": (1, 1)}, draws="one piece"),
         Step("options of several pieces", look_at, {"pieces": (1, 2, 3)}, _SIMPLER),
         Step("a mark after the options", look_at, {"pieces": (1, 2), "mark": ".", "after": 0}),
         Step("a mark after the options", look_at, {"pieces": (2, 2), "mark": ","}),
         Step("options that come first", look_at, {"pieces": (2, 1), "before": 0}),
         Step("options that come last", look_at, {"pieces": (2, 1), "after": 0}),
-        Step("a model in training mode", look_at_modes),
-        Step("asking twice", look_twice),
-        Step("what cannot be asked", look_at_errors),
-        Step("plain numbers", look_at_plain_numbers, remark="the values are tensors. `.item()` makes plain numbers."),
+        Step("a model in training mode", look_at_modes, draws="asked again"),
+        Step("asking twice", look_twice, draws="asked again"),
+        Step("what cannot be asked", look_at_errors, draws="one piece"),
+        Step(
+            "plain numbers",
+            look_at_habits,
+            {"which": "plain"},
+            remark="the values are tensors. `.item()` makes plain numbers.",
+            draws="habits",
+        ),
         Step(
             "no gradients",
-            look_at_gradients,
+            look_at_habits,
+            {"which": "without gradients"},
             remark="it keeps what gradients would need. `with torch.no_grad():` saves time and memory.",
+            draws="habits",
         ),
     ),
     telling="options of several pieces",

@@ -53,7 +53,7 @@ class Case:
     ) -> None:
         self.tokenizer = _tokenizer()
         self.subject, self.model = subject, _model_for(subject)
-        key = ("case", draw.case)
+        key = ("case", draw.seed, *pieces, before, after, mark)
         if key not in subject.notes:  # a misconception that is compared with an answer is asked the same
             subject.notes[key] = _drawn(self.model, draw, pieces, before, after, mark)
         weights, self.text, self.pieces, self.probabilities = subject.notes[key]

@@ -17,6 +17,8 @@ from helpers.checks.unregistered import unregistered
 if TYPE_CHECKING:
     import torch
 
+    from helpers.checks.draw import Draw
+
 
 class Subject:
     """Somebody's answer: a student's, or a misconception's when `limit` is None.
@@ -36,10 +38,12 @@ class Subject:
         self.answer = answer
         self.seeds = (0, 0)  # of what is drawn while an instance is made, and of what it draws later
         self.notes: dict[Any, Any] = {} if notes is None else notes
-        self.shared: dict[Any, Any] = {}  # what several steps look at, made once
+        self.twins: dict[str, Subject] = {}  # the misconceptions that it is compared with
+        self.shares = True  # whether steps may look at one and the same instance
         self.is_students = limit is not None
         self.printed = _Swallowed()
         self._limit = limit
+        self._shared: dict[Any, Any] = {}
         self._kept: list[tuple[list[Any], list[Any]]] = []
         self._known_parameters: dict[Any, list[str]] = {}
         self._is_looked_into = False
@@ -71,6 +75,26 @@ class Subject:
             self._insist_on_no_blank(module)
         reseed(self.seeds[1])
         return module.eval()
+
+    def shared(self, make: Callable[..., Any], draw: Draw, **settings: Any) -> Any:
+        """Return `make(self, draw, **settings)`, made once for all steps with these draws: making is slow.
+
+        What it draws shifts nothing that a step draws.
+        """
+        draw = draw.again("shared")
+        draw.case = f"{draw.seed} {settings}"
+        if not self.shares:
+            return make(self, draw, **settings)
+        key = (make, draw.case, self.seeds)
+        if key not in self._shared:
+            self._shared[key] = make(self, draw, **settings)
+        return self._shared[key]
+
+    def forget_shared(self) -> bool:
+        """Let nothing be used again that was used before; return whether there was anything."""
+        had = bool(self._shared)
+        self._shared.clear()
+        return had
 
     def _insist_on_no_blank(self, module: torch.nn.Module) -> None:
         """A blank that was left in `__init__`, where the source cannot be read."""

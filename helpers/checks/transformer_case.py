@@ -58,7 +58,10 @@ class Case:
         dropout: float | None = None,
         **fixed: int,
     ) -> None:
-        sizes = draw.sizes("b t h m c", 2, 8, ["h*m"]) | {"depth": draw.random.randint(2, 3)}
+        sizes = draw.sizes("b t h m c", 2, 8, ["h*m"])
+        while sizes["b"] > 4:  # an answer may go through the texts one by one
+            sizes = draw.sizes("b t h m c", 2, 8, ["h*m"])
+        sizes |= {"depth": draw.random.randint(2, 3)}
         sizes |= {"more": draw.random.randint(5, 9), "vocab": draw.random.randint(30, 50)} | fixed
         b, t, k = sizes["b"], sizes["t"] + (padding or 0), sizes["h"] * sizes["m"]
         self.sizes = {"b": b, "t": t, "k": k, "c": sizes["c"], "vocab": sizes["vocab"], "depth": sizes["depth"]}
