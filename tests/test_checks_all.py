@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from answers.detached import detached
 from checks_support import failure
 
 from helpers import checks
@@ -32,6 +33,11 @@ def right_answers() -> Iterable[Any]:
             yield pytest.param(number, answer, id=f"{number}-{name}")
 
 
+def learning_answers() -> Iterable[Any]:
+    """The right answers that have something to learn."""
+    return [case for case in right_answers() if case.values[0] in ("1", "3", "4", "6b", "7")]
+
+
 def misconceptions() -> Iterable[Any]:
     for number in EXERCISES:
         for misconception in exercise_of(number).misconceptions:
@@ -45,6 +51,13 @@ def test_right_answers_in_any_style_pass(
 ) -> None:
     check_of(number)(answer, seed=seed, record=False)
     assert capsys.readouterr().out.startswith(f"✓ Exercise {number}: {EXERCISES[number].title}.")
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize(("number", "answer"), learning_answers())
+def test_no_parameter_may_be_detached_however_an_answer_is_written(number: str, answer: Any, rank: int) -> None:
+    failed = failure(check_of(number), detached(answer, rank))
+    assert "gradient" in str(failed).lower()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -12,6 +12,7 @@ from torch import nn
 from helpers.checks.draw import Draw
 from helpers.checks.mlp_parts import fit_mlp
 from helpers.checks.parts import Fitted, randomize
+from helpers.checks.seen import same
 from helpers.checks.self_attention_case import PROJECTIONS, fit_attention
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble
@@ -82,7 +83,7 @@ def fit_decoder(subject: Subject, draw: Draw, block: nn.Module, sizes: dict[str,
         if len(whole) == 1 and is_whole(matrices, k):
             written_out = [matrices]
         elif not whole and sum(m.outputs for m in matrices) == 8 * k:
-            written_out = _told_apart(subject, block, matrices, sizes, dtype)
+            written_out = _told_apart(subject, draw.again("told apart"), block, matrices, sizes, dtype)
     if len(whole) + len(written_out) != 2:
         sentence = (
             f"The check finds {_count(len(whole), 'attention layer')} in this block; there should be two, each "
@@ -135,13 +136,22 @@ def _known_matrices(subject: Subject, block: nn.Module, others: set[int], k: int
 
 
 def _told_apart(
-    subject: Subject, block: nn.Module, matrices: list[Matrix], sizes: dict[str, int], dtype: torch.dtype
+    subject: Subject, draw: Draw, block: nn.Module, matrices: list[Matrix], sizes: dict[str, int], dtype: torch.dtype
 ) -> list[list[Matrix]]:
     """Divide the matrices of two attentions: those that play a part without a memory, and the others."""
     if "cross" not in subject.notes:
-        output = subject.tensor(block, torch.ones(2, 3, sizes["k"], dtype=dtype))
-        reached = subject.gradients(output, [m.weight for m in matrices], torch.ones(output.shape))
-        subject.notes["cross"] = [m.name for m, grad in zip(matrices, reached, strict=True) if grad is None]
+        x = draw.normal(2, 3, sizes["k"], dtype=dtype)
+        before = subject.tensor(block, x)
+        subject.notes["cross"] = []
+        for matrix in matrices:
+            part = matrix.weight if matrix.number is None else matrix.weight[matrix.number]
+            numbers = part.detach().clone()
+            with torch.no_grad():
+                part.copy_(draw.normal(*part.shape))
+            if same(subject.tensor(block, x), before):
+                subject.notes["cross"].append(matrix.name)
+            with torch.no_grad():
+                part.copy_(numbers)
     groups = [[m for m in matrices if (m.name in subject.notes["cross"]) is wanted] for wanted in (False, True)]
     return groups if all(is_whole(group, sizes["k"]) for group in groups) else []
 

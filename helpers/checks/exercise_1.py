@@ -15,6 +15,7 @@ from helpers.checks.draw import Draw
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_1 import MISCONCEPTIONS
+from helpers.checks.numerical_gradients import seen_other_gradients
 from helpers.checks.seen import Seen
 from helpers.checks.subject import Subject
 from helpers.checks.used_before import overwrite, second_call
@@ -88,6 +89,9 @@ def look_at_gradients(subject: Subject, draw: Draw, mask: bool = False, empty: b
 
     axes = {"the query": ("b", "q"), "the keys": ("b", "tk", "k")}
     yield from seen_gradients(subject, draw, context, leaves, formula, exact, axes, case.sizes, when)
+    if not empty:
+        context_alone = lambda: case.call()[0]  # noqa: E731
+        yield from seen_other_gradients(subject, draw, case.layer, context_alone, list(leaves.values()))
 
 
 def look_at_training(subject: Subject, draw: Draw) -> Iterator[Seen]:

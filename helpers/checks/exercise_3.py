@@ -18,6 +18,7 @@ from helpers.checks.dropout import seen_with_dropout, seen_without_dropout
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_3 import MISCONCEPTIONS
+from helpers.checks.numerical_gradients import seen_other_gradients
 from helpers.checks.parts import remembered
 from helpers.checks.seen import Seen, same
 from helpers.checks.self_attention_case import Case, attention_by_parts, expected_output, fit_attention, run_layer
@@ -115,6 +116,7 @@ def _with_gradients(case: Case, when: str) -> Iterator[Seen]:
     yield from seen_gradients(
         case.subject, case.draw, output, leaves, torchs, exact, axes, case.sizes, when + case.words
     )
+    yield from seen_other_gradients(case.subject, case.draw, case.layer, case.call, case.fitted.parameters.values())
 
 
 def look_at_eval(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:

@@ -20,6 +20,7 @@ from helpers.checks.dropout import (
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_4 import MISCONCEPTIONS
+from helpers.checks.numerical_gradients import seen_other_gradients
 from helpers.checks.seen import Seen
 from helpers.checks.subject import Subject
 from helpers.checks.used_before import overwrite, second_call
@@ -59,6 +60,7 @@ def look_at_gradients(subject: Subject, draw: Draw, **settings: Any) -> Iterator
 
     axes = {"x": ("b", "t", "k")}
     yield from seen_gradients(subject, draw, output, leaves, torchs, exact, axes, case.sizes, case.words)
+    yield from seen_other_gradients(subject, draw, case.layer, case.call, case.fitted.parameters.values())
 
 
 def look_at_eval(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
