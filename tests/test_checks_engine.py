@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -24,6 +25,9 @@ from checks_support import failure
 
 from helpers import checks
 from helpers.checks import engine
+from helpers.checks.draw import Draw
+from helpers.checks.seen import Seen
+from helpers.checks.subject import Subject
 from helpers.progress import read_progress
 
 check = checks.dot_product_attention
@@ -270,3 +274,74 @@ def test_a_failure_is_readable_without_ipython() -> None:
     assert isinstance(failed, AssertionError)
     assert failed._render_traceback_() == str(failed).splitlines()
     assert len(str(failed).splitlines()) <= 3
+
+
+def make(subject: Subject, draw: Draw) -> torch.nn.Module:
+    return subject.make()
+
+
+def look_at_shared(subject: Subject, draw: Draw, places: int) -> Iterator[Seen]:
+    """One number out of an instance that all steps share."""
+    layer = subject.shared(make, draw)
+    output = subject.tensor(layer, torch.ones(places))
+    yield Seen("The output", output, lambda: torch.ones(places).double(), ("t",), {"t": places})
+
+
+def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    layer = subject.make()
+    subject.tensor(layer, torch.ones(2))
+    yield Seen("The output of a used layer", subject.tensor(layer, torch.ones(2)), lambda: torch.ones(2).double())
+
+
+def sharing(*more: engine.Step) -> engine.Exercise:
+    steps = [engine.Step(f"{n} words", look_at_shared, {"places": n}, draws="all") for n in (2, 3)]
+    return engine.Exercise("0", "sharing", "Right.", ("a", "b"), (*steps, *more), "2 words", engine.Misconceptions())
+
+
+class Counting(torch.nn.Module):
+    """Right when it is called for the first time."""
+
+    calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return x * self.calls
+
+
+class WrongForThree(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * (2 if len(x) == 3 else 1)
+
+
+def test_what_only_a_used_instance_gets_wrong_is_left_to_the_step_that_is_about_it() -> None:
+    exercise = sharing(engine.Step("using a layer twice", look_twice))
+    failed = failure(partial(engine.run_check, exercise), Counting)
+    assert "the output of a used layer" in str(failed).lower()
+    assert "Right so far: 2 words, 3 words." in str(failed)
+
+
+def test_what_only_a_used_instance_gets_wrong_never_passes() -> None:
+    failed = failure(partial(engine.run_check, sharing()), Counting)
+    assert "something is kept from one time to the next" in str(failed)
+    assert "Right so far: 2 words. " in str(failed)
+
+
+def test_what_a_new_instance_gets_wrong_too_is_not_put_down_to_its_use() -> None:
+    failed = failure(partial(engine.run_check, sharing()), WrongForThree)
+    assert "kept" not in str(failed)
+    assert "expected 1, got 2" in str(failed).lower()
+
+
+def test_steps_that_share_make_one_instance() -> None:
+    made = []
+
+    class Noted(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * 1
+
+    engine.run_check(sharing(), Noted, seed=1, record=False)
+    assert len(made) == 1
