@@ -86,10 +86,10 @@ def look_at_patches(
     )
 
 
-def look_at_other_shapes(subject: Subject, draw: Draw) -> Iterator[Seen]:
+def look_at_other_shapes(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """Pictures that are not square, at which careless code stops."""
     try:
-        yield from look_at_patches(subject, draw)
+        yield from look_at_patches(subject, draw, **settings)
     except Trouble as trouble:
         if trouble.key[0] != "raised":
             raise
@@ -100,14 +100,15 @@ def look_at_other_shapes(subject: Subject, draw: Draw) -> Iterator[Seen]:
 def look_at_rest(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """A side that does not divide is refused, whichever it is, and the message names its size and the patch.
 
-    With these sizes the number of pixels divides by that of a patch, and where neither side divides, their sum does.
+    With these sizes the number of pixels divides by that of a patch if one side does; and where neither does, their
+    sum, their difference and their product divide by the patch.
     """
     sizes = _sizes(draw, patch=4)
     sizes |= dict(zip(("rows", "columns"), draw.random.sample([2, 6], 2), strict=True))
     patch = sizes["patch"]
     facts: dict[str, Any] = {}
     told: dict[str, str] = {}
-    for side, rest in (("height", (2, 0)), ("width", (0, 2)), ("height and width", (1, 3))):
+    for side, rest in (("height", (2, 0)), ("width", (0, 2)), ("height and width", (2, 2))):
         size = {"height": sizes["rows"] * patch + rest[0], "width": sizes["columns"] * patch + rest[1]}
         images = draw.normal(sizes["b"], *size.values())
         came = subject.call(lambda images=images: outcome(subject.answer, images, patch), name=subject.name)
@@ -189,7 +190,8 @@ EXERCISE = Exercise(
     ),
     steps=(
         Step("square pictures", look_at_patches, {"square": True}),
-        Step("other shapes", look_at_other_shapes),
+        Step("other shapes", look_at_other_shapes, {"rows": 2, "columns": 5}),
+        Step("other shapes", look_at_other_shapes, {"rows": 5, "columns": 2}),
         Step("one picture after another", look_twice),
         Step("patches of 2 x 2", look_at_patches, {"patch": 2, "rows": 4, "columns": 3}),
         Step("sizes of 1", look_at_patches, {"b": 1}),
