@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from answers.mutate import mutated
 from answers.right_1 import WithLinear
 from answers.wrong_1 import WRONG
 from checks_support import failure as failure_of
@@ -131,3 +132,16 @@ def test_a_second_failure_offers_the_first_hint_and_a_third_the_second() -> None
     assert "Hint" not in told[0]
     assert EXERCISE.hints[0] in told[1]
     assert EXERCISE.hints[1] in told[2]
+
+
+def test_a_nan_gradient_where_nothing_may_be_attended_to_is_no_failure_but_gets_a_remark(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    added = mutated(
+        WithLinear,
+        ("scores.masked_fill(~mask, -math.inf)", "scores + torch.zeros_like(scores).masked_fill(~mask, -math.inf)"),
+        ("weights.masked_fill(~mask, 0.0)", "weights.nan_to_num()"),
+    )
+    for seed in (1, 22):
+        checks.additive_attention(added, seed=seed, record=False)
+        assert "its gradient is NaN" in capsys.readouterr().out

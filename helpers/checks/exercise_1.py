@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 
 from helpers.checks.additive_case import Case
 from helpers.checks.additive_parts import additive_weights, draw_parts
+from helpers.checks.attention_case import NAN_GRADIENT
 from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import Draw
 from helpers.checks.engine import Exercise, Step, simpler_cases
@@ -64,15 +66,22 @@ def look_at_large_scores(subject: Subject, draw: Draw, mask: bool = False) -> It
     yield case.seen_context(context, "For scores in the thousands, the context")
 
 
-def look_at_gradients(subject: Subject, draw: Draw, mask: bool = False, empty: bool = False) -> Iterator[Seen]:
-    """The gradients of the query, the keys, W, U and v; where `empty`, with a text in which nothing is allowed."""
-    case = Case(subject, draw, mask=mask, dtype=torch.float64)
-    when = case.words
-    if empty:
-        assert case.mask is not None
-        case.mask[-1] = False
-        when = " where nothing may be attended to"
-        case.words = when
+def look_at_empty_rows(subject: Subject, draw: Draw, gradients: bool = False) -> Iterator[Seen]:
+    """A text in which nothing may be attended to."""
+    case = Case(subject, draw, mask=True, dtype=torch.float64)
+    assert case.mask is not None
+    case.mask[-1] = False
+    case.words = " where nothing may be attended to"
+    seen = _with_gradients(case)
+    yield from seen if gradients else islice(seen, 2)
+
+
+def look_at_gradients(subject: Subject, draw: Draw, mask: bool = False) -> Iterator[Seen]:
+    """The gradients of the query, the keys, W, U and v."""
+    yield from _with_gradients(Case(subject, draw, mask=mask, dtype=torch.float64))
+
+
+def _with_gradients(case: Case) -> Iterator[Seen]:
     leaves = {"the query": case.query.requires_grad_(), "the keys": case.keys.requires_grad_()}
     context, weights = case.call()
     yield case.seen_weights(weights)
@@ -88,10 +97,8 @@ def look_at_gradients(subject: Subject, draw: Draw, mask: bool = False, empty: b
         return torch.einsum("bt,btk->bk", weights, leaves["the keys"])
 
     axes = {"the query": ("b", "q"), "the keys": ("b", "tk", "k")}
-    yield from seen_gradients(subject, draw, context, leaves, formula, exact, axes, case.sizes, when)
-    if not empty:
-        context_alone = lambda: case.call()[0]  # noqa: E731
-        yield from seen_other_gradients(subject, draw, case.layer, context_alone, list(leaves.values()))
+    yield from seen_gradients(case.subject, case.draw, context, leaves, formula, exact, axes, case.sizes, case.words)
+    yield from seen_other_gradients(case.subject, case.draw, case.layer, lambda: case.call()[0], list(leaves.values()))
 
 
 def look_at_training(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -172,7 +179,8 @@ EXERCISE = Exercise(
         Step("large scores", look_at_large_scores, {"mask": True}),
         Step("the gradients", look_at_gradients),
         Step("the gradients", look_at_gradients, {"mask": True}),
-        Step("rows without any key", look_at_gradients, {"mask": True, "empty": True}),
+        Step("rows without any key", look_at_empty_rows),
+        Step("rows without any key", look_at_empty_rows, {"gradients": True}, remark=NAN_GRADIENT),
         Step("train mode", look_at_training),
         Step("another device", look_elsewhere),
     ),

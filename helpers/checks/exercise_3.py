@@ -49,7 +49,7 @@ def look_at_defaults(subject: Subject, draw: Draw) -> Iterator[Seen]:
 def look_at_error(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """An embed_dim that does not divide by num_heads is refused, in words that name both."""
     h = draw.random.randrange(3, 7)
-    k = h * draw.random.randrange(2, 5) + draw.random.randrange(1, h)
+    k = h * draw.random.choice([width for width in (2, 3, 4) if width != h]) + draw.random.randrange(1, h)
     facts = {"an error": False, "both named": False}
     try:
         subject.make(k, h)
