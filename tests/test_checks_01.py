@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from answers.mutate import mutated
-from answers.right_1 import WithLinear
+from answers.right_1 import WithLinear, WithParameters
 from answers.wrong_1 import WRONG
 from checks_support import failure as failure_of
 from torch import nn
@@ -51,6 +51,14 @@ def test_a_number_that_hides_too_little_never_passes() -> None:
     answer = next(answer for name, answer, _ in WRONG if name == "minus 1e3")
     for seed in range(12):
         assert "must win over every score" in str(failure(answer, seed))
+
+
+@pytest.mark.parametrize("before", ["scores", "~mask, torch.finfo(scores.dtype).min)"], ids=["plain", "masked"])
+def test_the_maximum_of_all_texts_never_passes(before: str) -> None:
+    """For small scores it would do."""
+    answer = mutated(WithParameters, (f"{before}.amax(1, keepdim=True)", f"{before}.amax()"))
+    for seed in range(6):
+        assert "for scores in the thousands" in str(failure(answer, seed))
 
 
 def test_what_fails_is_not_called_right() -> None:

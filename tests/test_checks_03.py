@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from answers import wrong_3
+from answers.mutate import mutated
+from answers.right_3 import TorchsOwn
 from checks_support import failure
 from torch import nn
 
@@ -42,3 +44,21 @@ def test_what_is_expected_is_what_torchs_layer_gives(bias: bool) -> None:
     expected, _ = layer(x, context, context, attn_mask=~mask.flatten(0, 1))
     torch.testing.assert_close(expected_output(weights, h, x, mask, context), expected)
     torch.testing.assert_close(expected_output(weights, h, x), layer(x, x, x)[0])
+
+
+OWN_WIDTH = "if self.h * self.d != k:\n            return super().forward(x, mask, context)"
+EMPTY_ROW = "if empty.any():\n                return super().forward(x, mask, context)"
+
+
+@pytest.mark.parametrize(
+    ("code", "handed_on", "words"),
+    [
+        (OWN_WIDTH, "x, None, context", "the mask has no effect"),
+        (OWN_WIDTH, "x, mask", "must match"),
+        (EMPTY_ROW, "x, mask", "must match"),
+    ],
+)
+def test_masks_and_contexts_are_looked_at_together_with_what_is_rare(code: str, handed_on: str, words: str) -> None:
+    answer = mutated(TorchsOwn, (code, code.replace("x, mask, context", handed_on)))
+    for seed in (1, 22, 333):
+        assert words in str(failure(check, answer, seed))

@@ -43,17 +43,20 @@ def look_at_large_scores(subject: Subject, draw: Draw, mask: bool = False) -> It
 
     In float64: from such numbers, float32 cannot subtract the logarithm of a sum of powers as exactly as we compare.
     """
-    case = Case(subject, draw, mask=mask, hidden=3, q=4, k=6, dtype=torch.float64)
+    case = Case(subject, draw, mask=mask, hidden=3, q=4, k=6, tk=9, dtype=torch.float64)
     yield case.seen_weights(case.call()[1])  # weights of 0 and 1 alone would be little to tell mistakes apart by
-    # Each key is a unit vector and U is ±30, so each tanh is exactly ±1, and each score an odd multiple of 1024. The
-    # first two keys have opposite scores.
+    # Each key is a unit vector and U is ±30, so each tanh is exactly ±1, and each score an odd multiple of 1024: that
+    # of key 0 is -1024, of key 1 1024, of key 2 7168, of key 3 -7168.
     case.query = torch.zeros_like(case.query)
-    places = torch.randint(6, case.keys.shape[:2], generator=draw.generator)
+    ahead = draw.normal(3).sign()
+    some = torch.tensor([[1, 1, -1], [-1, -1, 1], [1, 1, 1], [-1, -1, -1]]).T * ahead[:, None]
+    large = {"U": 30 * torch.cat([some, draw.normal(3, 2).sign()], 1), "v": 1024 * 2.0 ** torch.arange(3) * ahead}
+    # The first text has the best key, the others have not: no text's maximum will do for another.
+    places = torch.randint(2, case.keys.shape[:2], generator=draw.generator)
     places[:, :2] = torch.arange(2)
+    places = torch.tensor([3, 1])[places] if mask else places
+    places[0] = torch.randperm(9, generator=draw.generator) % 6
     case.keys = F.one_hot(places, 6).double()
-    signs = draw.normal(3, 6).sign()
-    signs[:, 1] = -signs[:, 0]
-    large = {"U": 30 * signs, "v": 1024 * 2.0 ** torch.arange(3) * draw.normal(3).sign()}
     case.hold(draw_parts(draw, case.arguments) | large)
     if mask:  # the best keys are forbidden: what hides them must be lower than the scores that are left, below -1000
         scores = case.parts["v"] @ case.parts["U"].sign()  # of the 6 unit vectors
@@ -61,7 +64,10 @@ def look_at_large_scores(subject: Subject, draw: Draw, mask: bool = False) -> It
     context, weights = case.call()
     seen = case.seen_weights(weights, "For scores in the thousands, the tensor of weights")
     if mask:
-        seen.clue = lambda got: "The number that hides a score must win over every score, however large"
+        seen.clue = lambda got: (
+            "The number that hides a score must win over every score, however large; and where a maximum is "
+            "subtracted, it is each text's own"
+        )
     yield seen
     yield case.seen_context(context, "For scores in the thousands, the context")
 

@@ -87,8 +87,8 @@ def look_at_own_width(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 
 def look_at_empty_rows(subject: Subject, draw: Draw, mask: str, gradients: bool = False) -> Iterator[Seen]:
-    """Where a word may attend to nothing, only unify_heads' bias is left."""
-    case = Case(subject, draw, mask=mask, dtype=torch.float64)
+    """Where a word may attend to nothing, in x or in the context, only unify_heads' bias is left."""
+    case = Case(subject, draw, mask=mask, context=mask == PER_HEAD, dtype=torch.float64)
     assert case.mask is not None
     case.mask[-1 if mask == PADDING else (-1, 0, -1)] = False
     seen = _with_gradients(case, " where a word may attend to nothing,")
@@ -245,6 +245,7 @@ EXERCISE = Exercise(
         _output("context", context=True),
         *(_output("masks", mask=mask) for mask in (PADDING, CAUSAL, PER_QUERY, PER_HEAD)),
         *(_output("masks with a context", mask=mask, context=True) for mask in (PADDING, CAUSAL, PER_HEAD)),
+        _output("head_dim", heads="own", mask=PER_QUERY, context=True),
         Step("the order of the arguments", look_at_order),
         _output("masks", mask=PADDING, context=True, ones="t"),
         _output("masks", mask=PER_QUERY, ones="b h"),
