@@ -225,6 +225,12 @@ class OnTheCPU(AsInTheLesson):
         return super().pool(x, mask) + torch.zeros(self.k)
 
 
+class AWordForPadding(AsInTheLesson):
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
+        super().__init__(k, h, depth, max_len, v, c)
+        self.words = nn.Embedding(v, k, padding_idx=1)
+
+
 class ShortRows(AsInTheLesson):
     def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
         super().__init__(k, h, depth, max_len, v, c)
@@ -288,6 +294,7 @@ def test_dropout_that_is_not_handed_on_is_remarked_upon(capsys: pytest.CaptureFi
         (ClassifierAsNumbers, r"No gradient reaches the classifier \(`weight`\)"),
         (NoMaskLikeLastTime, "used before, for other texts of the same sizes"),
         (OnTheCPU, "a tensor stays on the CPU: line .* of `pool`"),
+        (AWordForPadding, r"With `padding_idx=1` the vector of that id never learns"),
         (ShortRows, "changes the numbers of the embedding"),
         (CutToLength, "the text is cut to max_len without a word"),
         (NoClassifiersBias, "The classifier's bias is missing"),

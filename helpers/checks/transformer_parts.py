@@ -38,6 +38,12 @@ def find_parts(model: nn.Module, sizes: dict[str, int]) -> Parts:
             "embedding",
             shapes,
         )
+    if embedding.padding_idx not in (None, 0):
+        raise Trouble(
+            f"With `padding_idx={embedding.padding_idx}` the vector of that id never learns, and here it is a word as "
+            "any other: the id of padding is 0.",
+            "padding_idx",
+        )
     entries = list(_blocks(model))
     blocks = list(dict.fromkeys(entries))
     if len(blocks) != depth:
