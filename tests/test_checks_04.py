@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from answers import right_4, wrong_4
+from answers.mutate import mutated
 from checks_support import failure
 from torch import nn
 
@@ -54,6 +55,9 @@ def test_dropout_in_other_places_is_right_and_remarked_upon(capsys: pytest.Captu
     assert "dropout falls on other places than in the text" in capsys.readouterr().out
     checks.transformer_block(right_4.AsInTheLesson, record=False)
     assert "other places" not in capsys.readouterr().out
+    elsewhere = mutated(right_4.AsInTheLesson, ("x = x + self.dropout(self.attention(", "x = x + ((self.attention("))
+    checks.transformer_block(elsewhere, record=False)
+    assert capsys.readouterr().out.count("dropout falls on other places than in the text") == 1
 
 
 class AnotherDefault(right_4.AsInTheLesson):
@@ -95,3 +99,11 @@ def test_a_wrong_block_is_told_what_differs(answer: type, words: str) -> None:
         failed = failure(check, answer, seed)
         assert words in str(failed), str(failed)
         assert failed.misconception is None
+
+
+def test_a_text_of_padding_is_looked_at_with_the_norm_first_too() -> None:
+    answer = mutated(right_4.TorchsOwn, ("x = x + attend(layer.norm1(x))", "x = x + attend(x)"))
+    for seed in (1, 22, 333):
+        first_line = str(failure(check, answer, seed)).splitlines()[0]
+        assert "where a word may attend to nothing" in first_line
+        assert "with norm_first=True" in first_line

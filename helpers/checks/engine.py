@@ -212,7 +212,10 @@ def find_failure(exercise: Exercise, subject: Subject, seed: int) -> CheckFailed
 def find_remarks(exercise: Exercise, subject: Subject, seed: int) -> list[str]:
     """Return what could be better about a right answer."""
     subject.forget_shared()  # a remark is about what a new instance does
-    remarks = [step.remark for step in exercise.steps if step.remark and _look(step, subject, seed)[1] is not None]
+    remarks: list[str] = []
+    for step in exercise.steps:
+        if step.remark and step.remark not in remarks and _look(step, subject, seed)[1] is not None:
+            remarks.append(step.remark)
     if subject.printed.lines:
         remarks.append(f"it prints {_lines(subject)}, which this check hid. Take the `print` out again.")
     return remarks

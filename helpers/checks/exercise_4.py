@@ -38,9 +38,9 @@ def look_at_default_eps(subject: Subject, draw: Draw) -> Iterator[Seen]:
     yield case.seen("The output with the default norm_eps for words of tiny variance")
 
 
-def look_at_empty_rows(subject: Subject, draw: Draw) -> Iterator[Seen]:
+def look_at_empty_rows(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """A text that is nothing but padding."""
-    case = make_case(subject, draw, mask=PADDING)
+    case = make_case(subject, draw, mask=PADDING, **settings)
     assert case.mask is not None
     case.mask[-1] = False
     yield case.seen("The output where a word may attend to nothing,")
@@ -91,13 +91,13 @@ def look_at_default_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
     )
 
 
-def look_at_places_of_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
+def look_at_places_of_dropout(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """Dropout falls on the attention's weights and on what attention and MLP return, as the lesson's text has it.
 
     With texts of one word there are few numbers to drop.
     """
     p = 0.4
-    case = make_case(subject, draw, dropout=p, dtype=torch.float64, b=36, t=1, h=2, m=2, more=1)
+    case = make_case(subject, draw, dropout=p, dtype=torch.float64, b=36, t=1, h=2, m=2, more=1, **settings)
     with in_train_mode(case.layer):
         output = case.call()
     yield seen_block_dropout(output[:, 0], case, p, "Dropout in train mode" + case.words)
@@ -153,6 +153,10 @@ def _output(right: str, draws: str = "a block", **settings: Any) -> Step:
     return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER), draws=draws)
 
 
+OTHER_PLACES = (
+    "dropout falls on other places than in the text of the exercise, which drops some of the attention's weights, and "
+    "some of what attention and MLP return before it is added."
+)
 P = 0.7
 FIRST: dict[str, Any] = {"options": {"norm_first": True}}
 EXERCISE = Exercise(
@@ -189,6 +193,7 @@ EXERCISE = Exercise(
         Step("the gradients", look_at_gradients),
         Step("the gradients", look_at_gradients, {"bias": True, "mask": PER_QUERY, **FIRST}),
         Step("rows without any key", look_at_empty_rows, draws="another block"),
+        Step("rows without any key", look_at_empty_rows, FIRST, draws="another block"),
         Step("using a block twice", look_twice),
         Step("eval mode", look_at_eval, draws="a block with dropout"),
         Step("eval mode", look_at_eval, {"mask": PADDING, **FIRST}, draws="a block with dropout"),
@@ -198,12 +203,8 @@ EXERCISE = Exercise(
         Step("dropout", look_at_dropout, FIRST, draws="a block with dropout"),
         Step("the defaults", look_at_defaults, draws="the defaults"),
         Step("the defaults", look_at_default_dropout, draws="the defaults"),
-        Step(
-            "the places of dropout",
-            look_at_places_of_dropout,
-            remark="dropout falls on other places than in the text of the exercise, which drops some of the "
-            "attention's weights, and some of what attention and MLP return before it is added.",
-        ),
+        Step("the places of dropout", look_at_places_of_dropout, remark=OTHER_PLACES),
+        Step("the places of dropout", look_at_places_of_dropout, FIRST, remark=OTHER_PLACES),
         Step("other devices", look_elsewhere),
         Step("other devices", look_elsewhere, FIRST),
     ),
