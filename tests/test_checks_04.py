@@ -55,7 +55,7 @@ def test_dropout_in_other_places_is_right_and_remarked_upon(capsys: pytest.Captu
     assert "dropout falls on other places than in the text" in capsys.readouterr().out
     checks.transformer_block(right_4.AsInTheLesson, record=False)
     assert "other places" not in capsys.readouterr().out
-    elsewhere = mutated(right_4.AsInTheLesson, ("x = x + self.dropout(self.attention(", "x = x + ((self.attention("))
+    elsewhere = mutated(right_4.AsInTheLesson, ("x = x + self.dropout(self.attention(", "x = x + (self.attention("))
     checks.transformer_block(elsewhere, record=False)
     assert capsys.readouterr().out.count("dropout falls on other places than in the text") == 1
 
