@@ -22,6 +22,7 @@ from helpers.checks.numerical_gradients import seen_other_gradients
 from helpers.checks.parts import remembered
 from helpers.checks.seen import Seen, same
 from helpers.checks.self_attention_case import Case, attention_by_parts, expected_output, fit_attention, run_layer
+from helpers.checks.strides import NOT_CONTIGUOUS, seen_scattered
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble
 from helpers.checks.used_before import overwrite, second_call
@@ -197,6 +198,12 @@ def look_at_order(subject: Subject, draw: Draw) -> Iterator[Seen]:
     yield Seen("The order of the arguments", {"order": same(came, wanted)}, lambda: {"order": True}, told=told)
 
 
+def look_at_scattered(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Inputs that are not contiguous."""
+    case = Case(subject, draw, mask=PER_QUERY)
+    yield seen_scattered(subject, case.layer, case.x, case.mask)
+
+
 def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """Tensors that are made on the way are made where the inputs are."""
     case = Case(subject, draw, mask=PER_QUERY, context=True)
@@ -267,6 +274,7 @@ EXERCISE = Exercise(
         Step("the defaults", look_at_defaults),
         Step("the defaults", look_at_dropout, {"dropout": None}),
         Step("other devices", look_elsewhere),
+        Step("inputs that are not contiguous", look_at_scattered, remark=NOT_CONTIGUOUS),
     ),
     telling="several heads",
     misconceptions=MISCONCEPTIONS,
