@@ -62,3 +62,14 @@ def test_masks_and_contexts_are_looked_at_together_with_what_is_rare(code: str, 
     answer = mutated(TorchsOwn, (code, code.replace("x, mask, context", handed_on)))
     for seed in (1, 22, 333):
         assert words in str(failure(check, answer, seed))
+
+
+def test_an_answer_that_stops_at_inputs_that_are_not_contiguous_gets_a_remark(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checks.self_attention(
+        mutated(TorchsOwn, ("k = x.shape[-1]", "k = x.view(-1, x.shape[-1]).shape[-1]")), record=False
+    )
+    assert "for an input that is not contiguous" in capsys.readouterr().out
+    checks.self_attention(TorchsOwn, record=False)
+    assert "not contiguous" not in capsys.readouterr().out
