@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from answers import right_10
 from checks_support import failure as failure_of
 
 from helpers import checks
@@ -246,3 +247,24 @@ def test_a_second_failure_offers_the_first_hint_and_a_third_the_second(
     assert "Hint" not in told[0]
     assert EXERCISE.hints[0] in told[1]
     assert EXERCISE.hints[1] in told[2]
+
+
+def remarks_on(answer: Any, capsys: pytest.CaptureFixture[str]) -> str:
+    checks.patchify(answer, seed=1, record=False)
+    return capsys.readouterr().out
+
+
+def test_pictures_of_whole_numbers_are_a_remark(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "of whole numbers" in remarks_on(right_10.with_image_unfold, capsys)
+    assert "of whole numbers" in remarks_on(overflowing, capsys)
+    for answer in (patches_by_hand, right_10.with_image_unfold_of_real_numbers, right_10.always_real):
+        assert "One thing" not in remarks_on(answer, capsys)
+
+
+def overflowing(images: torch.Tensor, patch: int) -> torch.Tensor:
+    return patches_by_hand(images * 2, patch) / 2
+
+
+def test_pictures_that_are_not_contiguous_are_a_remark(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "not contiguous" in remarks_on(right_10.with_transpose, capsys)
+    assert "One thing" not in remarks_on(right_10.with_unfold, capsys)

@@ -16,11 +16,20 @@ from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_10 import MISCONCEPTIONS
 from helpers.checks.refusal import Refusal, describe_outcome, outcome
 from helpers.checks.seen import Seen, close
+from helpers.checks.strides import seen_scattered
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble, wrong_kind
 from helpers.checks.used_before import overwrite
 
 AXES = ("b", "patch", "pixel")
+WHOLE_NUMBERS = (
+    "for pictures of whole numbers, as files hold them, it stops or gives other numbers. `images.float()` makes real "
+    "numbers of them; `reshape` and `permute` take numbers of any kind."
+)
+NOT_CONTIGUOUS = (
+    "for pictures that are not contiguous, such as transposed ones, it stops or gives other numbers. `reshape` copies "
+    "where `view` cannot."
+)
 
 
 def expected_patches(images: torch.Tensor, patch: int) -> torch.Tensor:
@@ -148,6 +157,12 @@ def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
     yield from seen_elsewhere(subject, subject.answer, images, patch)
 
 
+def look_at_scattered(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Pictures whose pixels lie apart in memory."""
+    images, patch, _ = _pictures(draw)
+    yield seen_scattered(subject, lambda given: subject.answer(given, patch), images)
+
+
 def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """Each pixel's gradient is the one of its place in its patch."""
     images, patch, sizes = _pictures(draw)
@@ -200,10 +215,11 @@ EXERCISE = Exercise(
         Step("sizes of 1", look_at_patches, {"columns": 1}),
         Step("sizes of 1", look_at_patches, {"rows": 1, "columns": 1}),
         Step("what does not divide", look_at_rest),
-        Step("whole numbers", look_at_patches, {"dtype": torch.uint8}),
         Step("the gradients", look_at_gradients),
         Step("float64", look_at_patches, {"dtype": torch.float64}, (("in float32", {"dtype": torch.float32}),)),
         Step("another device", look_elsewhere),
+        Step("whole numbers", look_at_patches, {"dtype": torch.uint8}, remark=WHOLE_NUMBERS),
+        Step("pictures that are not contiguous", look_at_scattered, remark=NOT_CONTIGUOUS),
     ),
     telling="other shapes",
     misconceptions=MISCONCEPTIONS,

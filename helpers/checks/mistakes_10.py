@@ -280,16 +280,6 @@ def neither_divides(images: torch.Tensor, patch: int) -> torch.Tensor:
 
 
 @MISCONCEPTIONS(
-    "real numbers only",
-    "Pictures of whole numbers stop it: torch's `unfold` functions for images take real numbers. Make them real first, "
-    "with `.float()`, or cut by reshaping.",
-)
-def real_numbers_only(images: torch.Tensor, patch: int) -> torch.Tensor:
-    refuse(images, patch)
-    return F.unfold(images[:, None], patch, stride=patch).transpose(1, 2)
-
-
-@MISCONCEPTIONS(
     "pixels rescaled",
     "The pixels were rescaled. Cutting changes no number: rescale outside.",
 )

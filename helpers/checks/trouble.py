@@ -10,6 +10,7 @@ from collections.abc import Hashable, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
+from helpers.checks.refusal import raised_in
 from helpers.checks.time_limit import Place
 
 
@@ -49,7 +50,7 @@ def raised(error: BaseException, name: str, module: str) -> Trouble:
         return Trouble(f"`{name}` stops with {kind}: {text.rstrip('.')}{_hint(error)}.", *key)
     code = linecache.getline(frame.f_code.co_filename, line).strip()
     place = f"ine {line} of `{frame.f_code.co_name}`" + (f", `{_shortened(code)}`" if code else "")
-    if isinstance(error, NotImplementedError):
+    if isinstance(error, NotImplementedError) and raised_in(error) is frame:  # torch says so of what it cannot do
         return Trouble(f"A blank is still open: l{place}, says that it is not written yet. {text}".strip(), *key)
     if isinstance(error, RecursionError):
         return Trouble(f"`{name}` calls itself without end, in l{place}.", "raised", kind)

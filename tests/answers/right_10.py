@@ -17,8 +17,11 @@ def with_unfold(images: torch.Tensor, patch: int) -> torch.Tensor:
 
 def with_image_unfold(images: torch.Tensor, patch: int) -> torch.Tensor:
     refuse(images, patch)
-    real = images if images.is_floating_point() else images.float()
-    return F.unfold(real.unsqueeze(1), kernel_size=patch, stride=patch).transpose(1, 2)
+    return F.unfold(images.unsqueeze(1), kernel_size=patch, stride=patch).transpose(1, 2)
+
+
+def with_image_unfold_of_real_numbers(images: torch.Tensor, patch: int) -> torch.Tensor:
+    return with_image_unfold(images if images.is_floating_point() else images.float(), patch)
 
 
 def with_loops(images: torch.Tensor, patch: int) -> torch.Tensor:
@@ -90,6 +93,7 @@ ANSWERS = (
     patches_by_hand,
     with_unfold,
     with_image_unfold,
+    with_image_unfold_of_real_numbers,
     with_loops,
     with_slices,
     with_transpose,
