@@ -18,6 +18,11 @@ WRONG = {
     "an axis too many": (lambda values, weights: (values * weights).sum(keepdim=True, dim=0), "without axes"),
     "a number": (lambda values, weights: (values * weights).sum().item(), "plain Python number"),
     "no gradient for the weights": (lambda values, weights: values @ weights.detach(), "reaches the weights"),
+    "through their sum alone": (lambda v, w: (v * w.detach()).sum() / w.sum(), "the gradient of the weights"),
+    "through some of the weights": (
+        lambda v, w: v[:2] @ w[:2] + v[2:] @ w[2:].detach(),
+        "the gradient of the weights",
+    ),
     "the first two": (lambda values, weights: (values * weights)[:2].sum(), "Not right yet"),
     "of three only": (lambda v, w: v[0] * w[0] + v[1] * w[1] + v[2] * w[2], "Not right yet"),
     "hard-coded": (lambda values, weights: torch.tensor(4.0), "Not right yet"),

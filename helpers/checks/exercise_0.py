@@ -1,4 +1,8 @@
-"""Exercise 0, a weighted average: what the check looks at. A small example of a check, too."""
+"""Exercise 0, a weighted average: what the check looks at. A small example of a check, too.
+
+The weights add up to 1, and an answer may count on that, or not: dividing by their sum is right, too. So what it would
+give for weights that do not add up to 1 must play no part, in the gradients either.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,22 @@ def look_at_average(
     exact = {"the values": values.detach().double(), "the weights": weights.detach().double()}
     leaves = {"the values": values, "the weights": weights}
     axes = dict.fromkeys(leaves, ("n",))
-    yield from seen_gradients(subject, draw, average, leaves, lambda x: torch.dot(*x.values()), exact, axes, {"n": n})
+    seen = seen_gradients(subject, draw, average, leaves, lambda x: torch.dot(*x.values()), exact, axes, {"n": n})
+    yield next(seen)
+    of_weights = next(seen)
+    of_weights.also = lambda: _on_other_sums(of_weights)
+    yield of_weights
+
+
+def _on_other_sums(seen: Seen) -> list[torch.Tensor]:
+    """The gradient that would be right if it were the same as the answer's in the one direction that changes the sum.
+
+    In every other direction, more weight here is less weight there; adding one number to all places changes nothing.
+    """
+    expected = seen.expected()
+    if not isinstance(seen.got, torch.Tensor) or seen.got.shape != expected.shape:
+        return []
+    return [expected + (seen.got.detach().cpu().double() - expected).mean()]
 
 
 EXERCISE = Exercise(

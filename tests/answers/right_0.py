@@ -17,6 +17,8 @@ ANSWERS = {
     "at": lambda v, w: v @ w,
     "dot": lambda values, weights: torch.dot(weights, values),
     "einsum": lambda values, weights: torch.einsum("n,n->", values, weights),
-    "divided by the sum of the weights": lambda values, weights: (values * weights).sum() / weights.sum().detach(),
+    "divided by the sum of the weights": lambda values, weights: (values * weights).sum() / weights.sum(),
+    "divided by their sum, detached": lambda values, weights: (values * weights).sum() / weights.sum().detach(),
+    "the weights made to add up again": lambda values, weights: (values * weights.log().softmax(0)).sum(),
     "loop": with_loop,
 }
