@@ -62,7 +62,7 @@ def test_the_maximum_of_all_texts_never_passes(before: str) -> None:
 
 
 def test_what_fails_is_not_called_right() -> None:
-    """Of the three steps with sizes of 1, the first passes."""
+    """Of the steps with sizes of 1, the first ones pass."""
     answer = next(answer for name, answer, _ in WRONG if name == "adds the query where it fits")
     told = str(failure(answer))
     assert "Right so far: the weights, the context." in told
@@ -107,7 +107,9 @@ def test_a_wrong_answer_fails_and_is_recognised_by_what_it_does(answer: Any, nam
         ("no mask in train mode", "The tensor of weights in train mode with a mask"),
         ("on the CPU", "a tensor stays on the CPU"),
         ("right unless batch and keys are equal", "Right so far: the weights, the context, sizes of 1"),
-        ("W for U where it fits", "no parameter `U.weight` of its own"),
+        ("W for U where it fits", "W and U are one and the same layer where their sizes are equal: make two"),
+        ("scaled in train mode", "the tensor of weights in train mode"),
+        ("dropout without a mask", "In train mode, something is dropped at random"),
         ("U in a list", "`self.layers` is not seen by torch"),
         ("v is no parameter", "`self.v` is not seen by torch"),
     ],
@@ -153,3 +155,33 @@ def test_a_nan_gradient_where_nothing_may_be_attended_to_is_no_failure_but_gets_
     for seed in (1, 22):
         checks.additive_attention(added, seed=seed, record=False)
         assert "its gradient is NaN" in capsys.readouterr().out
+
+
+KEPT = """        if not hasattr(self, 'kept') or self.kept.shape[:2] != keys.shape[:2]:
+            self.kept = self.U(keys)
+"""
+
+
+def test_what_is_kept_between_calls_is_not_blamed_on_the_batch() -> None:
+    keeps = mutated(WithLinear, ("        hidden =", KEPT + "        hidden ="), ("+ self.U(keys)", "+ self.kept"))
+    for seed in range(6):
+        told = str(failure(keeps, seed))
+        assert "of a layer that was used before" in told
+        assert "depends on the others in its batch" not in told
+
+
+def test_what_is_wrong_in_train_mode_alone_never_passes() -> None:
+    for what in ("scaled in train mode", "dropout without a mask", "a little dropout"):
+        answer = next(answer for name, answer, _ in WRONG if name == what)
+        for seed in range(12):
+            assert "train mode" in str(failure(answer, seed))
+
+
+def test_an_answer_that_stops_at_inputs_that_are_not_contiguous_gets_a_remark(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    viewed = mutated(WithLinear, ("self.U(keys)", "self.U(keys.view(-1, keys.shape[2])).view(*keys.shape[:2], -1)"))
+    checks.additive_attention(viewed, seed=1, record=False)
+    assert "for an input that is not contiguous" in capsys.readouterr().out
+    checks.additive_attention(WithLinear, seed=1, record=False)
+    assert "not contiguous" not in capsys.readouterr().out

@@ -110,6 +110,13 @@ def insist_on_all(roles: Roles, layer: nn.Module, sizes: Sizes) -> None:
     missing = [name for name in roles.held if name not in named]
     if missing:
         arguments = f"query_dim={sizes.q}, key_dim={sizes.k}, hidden_dim={sizes.hidden}"
+        every = dict(layer.named_parameters(remove_duplicate=False))
+        twin = next((name for name in named if every[name] is every.get(missing[0])), None)
+        if twin is not None:
+            parts = [roles.held[name].part for name in (twin, missing[0])]
+            layers = " and ".join(parts if all(part in ("W", "U", "v") for part in parts) else (twin, missing[0]))
+            sentence = f"{layers} are one and the same layer where their sizes are equal: make two. Here, {arguments}."
+            raise Trouble(sentence, "missing", missing[0])
         sentence = f"With {arguments}, there is no parameter `{missing[0]}` of its own, as there is for other sizes."
         raise Trouble(f"{sentence} W, U and v are three: make each anew, whatever the sizes.", "missing", missing[0])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -19,6 +20,7 @@ from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_1 import MISCONCEPTIONS
 from helpers.checks.numerical_gradients import seen_other_gradients
 from helpers.checks.seen import Seen
+from helpers.checks.strides import NOT_CONTIGUOUS, seen_scattered
 from helpers.checks.subject import Subject
 from helpers.checks.used_before import overwrite, second_call
 
@@ -107,18 +109,22 @@ def _with_gradients(case: Case) -> Iterator[Seen]:
     yield from seen_other_gradients(case.subject, case.draw, case.layer, lambda: case.call()[0], list(leaves.values()))
 
 
-def look_at_training(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """Nothing in this layer is random, not in train mode either."""
-    case = Case(subject, draw, mask=True)
+def look_at_training(subject: Subject, draw: Draw, mask: bool = False) -> Iterator[Seen]:
+    """Nothing in this layer is random, not in train mode either; there are enough keys for any change to show."""
+    case = Case(subject, draw, mask=mask, b=4, tk=9)
     case.layer.train()
     context, weights = case.call()
+    again = case.call()
+    told = {"the same twice": "Two calls with the same input differ."}
+    facts = {"the same twice": torch.equal(context, again[0]) and torch.equal(weights, again[1])}
+    yield Seen("Train mode" + case.words, facts, lambda: {"the same twice": True}, told=told)
     yield case.seen_weights(weights, "The tensor of weights in train mode")
     yield case.seen_context(context, "The context in train mode")
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """A layer that has been used keeps nothing: neither of other sizes, nor of other numbers of the same sizes."""
-    case = Case(subject, draw, mask=True)
+    case = Case(subject, draw, mask=True, tk=9)  # among few keys, a mask may leave a single one: its weight is 1
     assert case.mask is not None
     case.call()
     overwrite(
@@ -132,10 +138,17 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
         with second_call(which):
             context, weights = case.call()
         case.words = " of a layer that was used before"
-        yield case.seen_weights(weights)
-        yield case.seen_context(context)
+        # A text by itself would be one more call of this layer, and other because it has been used: no clue.
+        yield replace(case.seen_weights(weights), alone=None)
+        yield replace(case.seen_context(context), alone=None)
         case.query, case.keys = draw.normal(b, case.arguments.q), draw.normal(b, tk, case.arguments.k)
         case.mask, case.sizes = None, case.sizes | {"b": b, "tk": tk}
+
+
+def look_at_scattered(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Inputs that are not contiguous."""
+    case = Case(subject, draw, mask=True)
+    yield seen_scattered(subject, case.layer, case.query, case.keys, case.mask)
 
 
 def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -172,13 +185,12 @@ EXERCISE = Exercise(
     steps=(
         Step("the weights", look_at_weights, {}, simpler_cases({}, _USUAL, SIMPLER)),
         _both("the context"),
-        _both("sizes of 1", ones="b tk"),
-        _both("sizes of 1", ones="q k"),
-        _both("sizes of 1", ones="hidden"),
+        *(_both("sizes of 1", ones=ones) for ones in ("b tk", "b", "tk", "q k", "hidden")),
         _both("equal sizes", **dict.fromkeys(("b", "tk", "q", "k", "hidden"), 4)),
         _both("many keys", long=True),
         Step("masks", look_at_weights, {"mask": True}, simpler_cases({"mask": True}, _USUAL, SIMPLER)),
         _both("masks and context", mask=True),
+        *(_both("masks and context", mask=True, ones=ones) for ones in ("b", "tk")),
         Step("using a layer twice", look_twice),
         _both("float64", mask=True, dtype=torch.float64),
         Step("large scores", look_at_large_scores),
@@ -188,7 +200,9 @@ EXERCISE = Exercise(
         Step("rows without any key", look_at_empty_rows),
         Step("rows without any key", look_at_empty_rows, {"gradients": True}, remark=NAN_GRADIENT),
         Step("train mode", look_at_training),
+        Step("train mode", look_at_training, {"mask": True}),
         Step("another device", look_elsewhere),
+        Step("inputs that are not contiguous", look_at_scattered, remark=NOT_CONTIGUOUS),
     ),
     telling="masks and context",
     misconceptions=MISCONCEPTIONS,

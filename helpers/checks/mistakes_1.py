@@ -444,7 +444,8 @@ class EmptyRowsAverage(AdditiveByHand):
 
 
 @MISCONCEPTIONS(
-    "dropout", "In train mode, weights are dropped at random. The exercise has no dropout, and no argument for it."
+    "dropout",
+    "In train mode, something is dropped at random. The exercise has no dropout, and no argument for it.",
 )
 class Dropout(AdditiveByHand):
     def average(self, weights: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:

@@ -232,6 +232,39 @@ WRONG = [
         "softmax over the batch",
     ),
     (
+        "squeezed, and a batch put back",
+        mutated(WithLinear, (_SCORES, "(lambda x: x if x.dim() == 2 else x.view(1, -1))(self.v(hidden).squeeze())")),
+        None,
+    ),
+    (
+        "equal weights in a batch of one",
+        mutated(
+            WithLinear, ("dim=-1)", "dim=-1) if len(scores) > 1 else torch.full_like(scores, 1 / scores.shape[1])")
+        ),
+        "no keys",
+    ),
+    (
+        "plain mean in a batch of one",
+        mutated(WithLinear, (_RETURN, "context = context if len(keys) > 1 else keys.mean(1); " + _RETURN)),
+        "plain mean",
+    ),
+    (
+        "mask ignored in a batch of one",
+        mutated(WithLinear, ("        hidden =", "        mask = mask if len(keys) > 1 else None\n        hidden =")),
+        "mask ignored",
+    ),
+    ("scaled in train mode", mutated(WithLinear, (_SCORES, _SCORES + " * (0.5 if self.training else 1)")), None),
+    (
+        "dropout without a mask",
+        mutated(WithLinear, (_SCORES, "nn.functional.dropout(" + _SCORES + ", 0.5, self.training and mask is None)")),
+        "dropout",
+    ),
+    (
+        "a little dropout",
+        mutated(WithLinear, ("context =", "weights = nn.functional.dropout(weights, 0.1, self.training); context =")),
+        "dropout",
+    ),
+    (
         "W for U where it fits",
         mutated(
             WithLinear,
