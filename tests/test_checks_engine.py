@@ -49,7 +49,7 @@ NASTY = {
     "raises": (ending("raise ValueError('so what')"), "stops with ValueError: so what."),
     "exits": (ending("import sys; sys.exit(3)"), "stops with SystemExit"),
     "not implemented": (ending("raise NotImplementedError('Exercise 2: your turn')"), "A blank is still open"),
-    "inside torch": (ending("return nn.Unfold(1)(out.bool())"), "stops with NotImplementedError: \"im2col"),
+    "inside torch": (ending("return nn.Unfold(1)(out.byte())"), "stops with NotImplementedError: \"im2col"),
     "no forward": (ending("return nn.Module()(out)"), "stops with NotImplementedError: Module [Module] is missing"),
     "recursion": (mutated(WithBmm, (_SIZES, "return self.forward(queries, keys, values)")), "calls itself without end"),
     "edits": (ending("values.zero_(); return out"), "changes its input `values` in place"),
