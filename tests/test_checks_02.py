@@ -93,6 +93,10 @@ DIFFERENT = [
     ),
     (ending("out = out.flip(-1)"), "All the right numbers are there, in the wrong places"),
     ([("torch.bmm(queries, keys.transpose(1, 2))", "torch.bmm(queries, keys)")], "`queries` ("),
+    (
+        [("torch.bmm(weights, values)", "torch.bmm(weights, values.mT if tk == d else values)")],
+        "for sizes that all differ",
+    ),
 ]
 
 
@@ -101,3 +105,27 @@ def test_what_differs_is_said_in_a_students_terms(changes: list[tuple[str, str]]
     failed = failure(check, mutated(WithBmm, *changes))
     assert failed.misconception is None
     assert words in str(failed)
+
+
+def test_a_scale_that_is_kept_from_the_first_call_never_passes() -> None:
+    answer = next(answer for what, answer, _ in wrong_2.WRONG if what == "remembers the first scale")
+    for seed in range(12):
+        assert "of a layer that was used before" in str(failure(check, answer, seed))
+
+
+def test_an_answer_that_stops_at_inputs_that_are_not_contiguous_gets_a_remark(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    check(
+        mutated(
+            WithBmm,
+            (
+                "keys.transpose(1, 2).contiguous()",
+                "keys.view(b, tk, h * d).view(b, tk, h, d).transpose(1, 2).contiguous()",
+            ),
+        ),
+        record=False,
+    )
+    assert "for an input that is not contiguous" in capsys.readouterr().out
+    check(WithBmm, record=False)
+    assert "not contiguous" not in capsys.readouterr().out

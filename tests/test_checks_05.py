@@ -85,10 +85,19 @@ class BothClocksWrong(_Layer):
         return self.dropout(x + rows[:, : self.k].to(x))
 
 
+class ByTextWhereSquare(WithExpAndLog):
+    """Takes texts for words where there are as many."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        table = self.table[:, : self.accept(x)]
+        return self.dropout(x + (table.transpose(0, 1) if x.size(0) == x.size(1) else table))
+
+
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
         (CopiedFromABook, "by place in the batch"),
+        (ByTextWhereSquare, "by place in the batch"),
         (CrashesAtOddWidth, "an odd width stops it"),
         (NoLook, "a limit without a message"),
         (AlwaysTheDefault, "no limit"),
@@ -205,6 +214,14 @@ class TurnedWhereSquare(WithExpAndLog):
         return self.dropout(x + (table.T if x.size(1) == x.size(2) else table))
 
 
+class TurnedWhereAsManyTexts(WithExpAndLog):
+    """Takes features for texts where there are as many."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        output = super().forward(x)
+        return output if x.size(0) != x.size(2) else output.transpose(0, 2)
+
+
 class NothingForPadding(WithExpAndLog):
     """Takes words that are all zero for padding."""
 
@@ -235,6 +252,7 @@ class AnotherDropout(WithExpAndLog):
         (LimitsTheBatch, "max_len is 8, and here are 9 tokens"),
         (SinglePrecision, "keep the dtype"),
         (TurnedWhereSquare, "Right so far: .*sizes of 1"),
+        (TurnedWhereAsManyTexts, "Right so far: .*sizes of 1"),
         (NothingForPadding, "what is added to zeros"),
         (AnotherDropout, "made without `dropout`, which is 0.1 then"),
         (PositionalEncoding(8), "without calling it"),
@@ -289,3 +307,18 @@ def test_a_second_failure_offers_the_first_hint_and_a_third_the_second() -> None
     assert "Hint" not in told[0]
     assert EXERCISE.hints[0] in told[1]
     assert EXERCISE.hints[1] in told[2]
+
+
+class Viewed(WithExpAndLog):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        t = self.accept(x)
+        return self.dropout((x.view(len(x), -1) + self.table[0, :t].flatten()).view(x.shape))
+
+
+def test_an_answer_that_stops_at_words_that_are_not_contiguous_gets_a_remark(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checks.positional_encoding(Viewed, record=False)
+    assert "for an input that is not contiguous" in capsys.readouterr().out
+    checks.positional_encoding(WithExpAndLog, record=False)
+    assert "not contiguous" not in capsys.readouterr().out

@@ -31,13 +31,13 @@ def draw_case(
     ones: str = "",
     long: bool = False,
     dtype: torch.dtype = torch.float32,
-    **fixed: int,
+    **fixed: int | None,
 ) -> tuple[list[torch.Tensor], torch.Tensor | None, dict[str, int]]:
     """Draw queries, keys, values, a mask, and their sizes."""
     sizes = draw.sizes("b tq tk h d", 2, 8, ["h*d", "b*h"])
     while sizes["b"] * sizes["h"] > 15:  # an answer may loop over texts and heads
         sizes = draw.sizes("b tq tk h d", 2, 8, ["h*d", "b*h"])
-    sizes |= dict.fromkeys(ones.split(), 1) | fixed
+    sizes |= dict.fromkeys(ones.split(), 1) | {name: size for name, size in fixed.items() if size is not None}
     if long:
         sizes |= {"tk": 61, "tq": 37}
     b, tq, tk, h, d = (sizes[name] for name in ("b", "tq", "tk", "h", "d"))

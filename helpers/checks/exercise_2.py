@@ -25,6 +25,7 @@ from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_2 import MISCONCEPTIONS
 from helpers.checks.parts import randomize
 from helpers.checks.seen import Seen, close, same
+from helpers.checks.strides import NOT_CONTIGUOUS, seen_scattered
 from helpers.checks.subject import Subject
 from helpers.checks.used_before import overwrite, second_call
 
@@ -226,8 +227,9 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
             ("b", "tq", "h·d"),
             sizes,
         )
-    queries, keys, values = draw_case(draw)[0]
-    sizes = dict(zip(("b", "tq", "h", "d"), queries.shape, strict=True)) | {"h·d": values[0, 0].numel()}
+    first = dict(sizes)
+    while any(sizes[axis] == first[axis] for axis in ("b", "tq", "tk", "h", "d")):  # a scale may be kept, too
+        (queries, keys, values), _, sizes = draw_case(draw)
     with second_call():
         output = subject.tensor(layer, queries, keys, values)
     what = "The output of a layer that was used before, with other sizes and a mask,"
@@ -257,6 +259,12 @@ def look_closely(subject: Subject, draw: Draw) -> Iterator[Seen]:
     yield Seen(what, ((second - first) * 1e9).float(), expected, ("b", "tq", "h·d"), sizes)
 
 
+def look_at_scattered(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Inputs that are not contiguous."""
+    inputs, mask, _ = draw_case(draw, PER_QUERY)
+    yield seen_scattered(subject, subject.make(0.0), *inputs, mask)
+
+
 def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """Tensors that are made on the way are made where the inputs are."""
     inputs, mask, _ = draw_case(draw, PER_QUERY)
@@ -267,6 +275,7 @@ SIMPLER: tuple[tuple[str, dict[str, Any]], ...] = (
     ("without a mask", {"mask": None}),
     ("for one head, and wrong for several", {"h": 1}),
     ("for a batch of one, and wrong for several", {"b": 1}),
+    ("for sizes that all differ", dict.fromkeys(("b", "tq", "tk", "h", "d"))),
     ("in float32, but not in float64", {"dtype": torch.float32}),
     ("for tensors that have no axis of size 1", {"ones": ""}),
     ("for shorter inputs", {"long": False}),
@@ -298,6 +307,8 @@ EXERCISE = Exercise(
         _output("sizes of 1", ones="b tq"),
         _output("sizes of 1", ones="h d"),
         _output("sizes of 1", ones="tk"),
+        _output("sizes of 1", ones="b h"),
+        _output("equal sizes", **dict.fromkeys(("b", "tq", "tk", "h", "d"), 3)),
         _output("long inputs", long=True),
         Step("masks", look_at_weights, {"mask": PADDING}),
         *(_output("masks", mask=mask) for mask in (PADDING, CAUSAL, PER_QUERY, PER_HEAD, SHARED)),
@@ -321,6 +332,7 @@ EXERCISE = Exercise(
         Step("nothing to learn", look_at_parameters),
         Step("float64", look_closely),
         Step("other devices", look_elsewhere),
+        Step("inputs that are not contiguous", look_at_scattered, remark=NOT_CONTIGUOUS),
     ),
     telling="several heads",
     misconceptions=MISCONCEPTIONS,

@@ -16,6 +16,7 @@ from helpers.checks.engine import Exercise, Step
 from helpers.checks.mistakes_5 import MISCONCEPTIONS
 from helpers.checks.refusal import Refusal, describe_outcome, outcome
 from helpers.checks.seen import Seen, close
+from helpers.checks.strides import NOT_CONTIGUOUS, seen_scattered
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble
 from helpers.checks.used_before import second_call
@@ -193,6 +194,12 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
         yield Seen(what, output, functools.partial(torch.clone, expected), AXES, {**sizes, "t": length})
 
 
+def look_at_scattered(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Words that are not contiguous."""
+    sizes, max_len = _sizes(draw)
+    yield seen_scattered(subject, subject.make(sizes["k"], 0.0, max_len), draw.normal(*sizes.values()))
+
+
 def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """The layer moves to another device with all that it needs."""
     sizes, max_len = _sizes(draw)
@@ -221,6 +228,8 @@ EXERCISE = Exercise(
         Step("odd widths", look_at_odd_encoding),
         *(_sum("sizes of 1", **{axis: 1}) for axis in AXES),
         _sum("as many words as features", t=6, k=6, max_len=9),
+        _sum("as many texts as words", b=5, t=5, max_len=9),
+        _sum("as many texts as features", b=6, k=6, max_len=9),
         _sum("long texts", t=43, k=6, max_len=50),
         Step("texts that are too long", look_at_longest),
         Step("texts that are too long", look_at_longest, {"default": True}),
@@ -231,6 +240,7 @@ EXERCISE = Exercise(
         Step("the default dropout", look_at_dropout, {"dropout": None}),
         _sum("float64", dtype=torch.float64),
         Step("other devices", look_elsewhere),
+        Step("inputs that are not contiguous", look_at_scattered, remark=NOT_CONTIGUOUS),
     ),
     telling="the sum",
     misconceptions=MISCONCEPTIONS,

@@ -250,6 +250,28 @@ WRONG = [
         None,
     ),
     (
+        "no scaling where there is one head of one text",
+        mutated(WithBmm, ("F.softmax(scores,", "F.softmax(scores * (d**0.5 if b * h == 1 else 1),")),
+        "no scaling",
+    ),
+    (
+        "keys not transposed where they are square",
+        mutated(
+            WithBmm, ("keys.transpose(1, 2))", "(keys if keys.size(1) == keys.size(2) else keys.transpose(1, 2)))")
+        ),
+        None,
+    ),
+    (
+        "values transposed where they are square",
+        mutated(WithBmm, ("torch.bmm(weights, values)", "torch.bmm(weights, values.mT if tk == d else values)")),
+        None,
+    ),
+    (
+        "remembers the first scale",
+        mutated(WithBmm, (_SCALE, " / self.__dict__.setdefault('first', math.sqrt(queries.shape[-1]))")),
+        None,
+    ),
+    (
         "edits its input",
         mutated(
             WithBmm,
