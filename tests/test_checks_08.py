@@ -23,8 +23,8 @@ SEEDS = (1, 22, 333)
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_is_expected_is_what_the_tokenizer_itself_gives(seed: int) -> None:
-    for max_len in (None, 7):
-        case = Case(Draw(seed, "a batch"), max_len=max_len)
+    for max_len, unusual in ((None, False), (7, False), (None, True)):
+        case = Case(Draw(seed, "a batch"), max_len=max_len, unusual=unusual)
         texts = [text for _, text in case.batch]
         theirs = case.tokenizer(texts, padding=True, truncation=True, max_length=max_len or 128, return_tensors="pt")
         expected = case.expected()
@@ -92,6 +92,66 @@ def berts_tokenizer(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
     return right_8.as_in_the_lesson(batch, load_tokenizer(), max_len)
 
 
+def another_default(batch: Any, tokenizer: Any, max_len: int = 512) -> Any:
+    return batch_by_hand(batch, tokenizer, max_len)
+
+
+def always_512(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    return right_8.as_in_the_lesson(batch, tokenizer, 512)
+
+
+def by_text(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    labels = {text: label for label, text in batch}
+    return torch.tensor(list(labels.values())), *as_tensors(labels, tokenizer, max_len)
+
+
+def rows_once(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    return right_8.as_in_the_lesson(list(dict.fromkeys(map(tuple, batch))), tokenizer, max_len)
+
+
+def without_empty_texts(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    return right_8.as_in_the_lesson([row for row in batch if row[1].strip()], tokenizer, max_len)
+
+
+def in_lower_case(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    return right_8.as_in_the_lesson([(label, text.lower()) for label, text in batch], tokenizer, max_len)
+
+
+def longest_first(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    return right_8.as_in_the_lesson(sorted(batch, key=lambda row: -len(row[1])), tokenizer, max_len)
+
+
+def texts_longest_first(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    _, ids, mask = longest_first(batch, tokenizer, max_len)
+    return torch.tensor([label for label, _ in batch]), ids, mask
+
+
+def joined(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    labels, texts = zip(*batch, strict=True)
+    return torch.tensor(labels), *as_tensors([" ".join(texts)], tokenizer, max_len)
+
+
+def ids_of_the_first(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    labels, texts = zip(*batch, strict=True)
+    return torch.tensor(labels), *as_tensors(texts[:1], tokenizer, max_len)
+
+
+def first_sentences(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    return right_8.as_in_the_lesson([(label, text.split(".")[0]) for label, text in batch], tokenizer, max_len)
+
+
+def stripped_of_stops(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    return right_8.as_in_the_lesson([(label, text.rstrip(".")) for label, text in batch], tokenizer, max_len)
+
+
+def at_most_256(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    return right_8.as_in_the_lesson(batch, tokenizer, min(max_len, 256))
+
+
+def at_least_5(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    return right_8.as_in_the_lesson(batch, tokenizer, max(max_len, 5))
+
+
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
@@ -101,6 +161,16 @@ def berts_tokenizer(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
         (filled_with_zeros, "the pad id written as 0"),
         (labels_left_as_a_tuple, "labels as a list"),
         (berts_tokenizer, "another tokenizer"),
+        (another_default, "512 written in"),
+        (always_512, "512 written in"),
+        (by_text, "a dictionary by text"),
+        (rows_once, "equal rows put together"),
+        (without_empty_texts, "empty texts dropped"),
+        (in_lower_case, "lower case"),
+        (longest_first, "sorted, the longest first"),
+        (texts_longest_first, "texts sorted the longest first, labels not"),
+        (joined, "one long text"),
+        (ids_of_the_first, "ids of the first text only"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
@@ -144,10 +214,6 @@ def negative_padding(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
     return labels, ids.masked_fill(mask == 0, -100), mask
 
 
-def another_default(batch: Any, tokenizer: Any, max_len: int = 512) -> Any:
-    return batch_by_hand(batch, tokenizer, max_len)
-
-
 def in_numpy(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
     labels, ids, mask = batch_by_hand(batch, tokenizer, max_len)
     return labels, ids.numpy(), mask.numpy()
@@ -166,8 +232,11 @@ def always_six(batch: Any, tokenizer: Any, max_len: int = 6) -> Any:
         (real_ids, "`input_ids` are torch.float32"),
         (small_ids, "`input_ids` are torch.uint8"),
         (negative_padding, "negative token ids"),
-        (another_default, "yours has .*512"),
-        (in_numpy, "but ndarray"),
+        (in_numpy, "but a NumPy array: `torch.tensor` makes one of it"),
+        (first_sentences, "should have the shape|[Ee]xpected"),
+        (at_most_256, r"with max_len=500 should have the shape .* \(2, 500\); yours has \(2, 256\)"),
+        (at_least_5, r"with max_len=4 should have the shape .* \(6, 4\); yours has \(6, 5\)"),
+        (stripped_of_stops, "should have the shape|[Ee]xpected"),
         (tuples_only, "empty|max()"),
         (always_six, r"should have the shape \(b, t\)"),
     ],

@@ -17,13 +17,16 @@ from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble, wrong_kind
 
 PARTS = ("labels", "input_ids", "attention_mask")
+_KINDS = {"list": "a list", "tuple": "a tuple", "ndarray": "a NumPy array"}
 WANTED = "a tuple of three tensors, `(labels, input_ids, attention_mask)`,"
 
 
 class Case:
     """A batch, a tokenizer whose every piece is known, and the `max_len` to cut at (None: it is not said).
 
-    The longest text stands neither first nor last, labels are in no order, and no two sizes are the same.
+    The longest text stands neither first nor last, labels are in no order, and no two sizes are the same. With
+    `unusual`, one text is empty, one stands there three times, once with another label, and the longest is made of
+    several sentences.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class Case:
         max_len: int | None = None,
         longest: int = 9,
         same: bool = False,
+        unusual: bool = False,
         rows: type = tuple,
     ) -> None:
         self.vocabulary = draw_vocabulary(draw)
@@ -47,6 +51,11 @@ class Case:
         if b > 3:
             labels[:4] = [2, 0, 3, 1]
         texts = [" ".join(draw.random.choices(list(WORDS), k=count)) for count in counts]
+        if unusual:
+            twin = texts[0]
+            long = [*draw.random.choices(list(WORDS), k=5), "story.", "The", *draw.random.choices(list(WORDS), k=3)]
+            texts = [twin, "", twin, " ".join([*long, "films."]), twin, texts[1]]
+            labels = [2, 1, 2, 3, 0, 1]
         self.batch = [rows(row) for row in zip(labels, texts, strict=True)]
 
     def expected(self) -> dict[str, torch.Tensor]:
@@ -103,13 +112,14 @@ def _three(value: Any, name: str) -> dict[str, torch.Tensor]:
     if not isinstance(value, (tuple, list)):
         raise wrong_kind(value, name, WANTED)
     if len(value) != 3:
-        raise Trouble(f"`{name}` returns {len(value)} things where {WANTED} is wanted.", "count", len(value))
+        things = f"{len(value)} things" if len(value) != 1 else "a tuple or list of a single thing"
+        raise Trouble(f"`{name}` returns {things} where {WANTED} is wanted.", "count", len(value))
     for part, got in zip(PARTS, value, strict=True):
         if not isinstance(got, torch.Tensor):
             kind = type(got).__name__
-            sentence = (
-                f"Of what `{name}` returns, `{part}` is no tensor, but {kind}: `torch.tensor` makes one of a list."
-            )
+            told = _KINDS.get(kind, kind)
+            advice = ": `torch.tensor` makes one of it" if kind in _KINDS else ""
+            sentence = f"Of what `{name}` returns, `{part}` is no tensor, but {told}{advice}."
             raise Trouble(sentence, "no tensor", part, "list" if isinstance(got, list | tuple) else kind)
     if value[1].dtype not in (torch.int64, torch.int32):
         sentence = f"`input_ids` are {value[1].dtype}: they are places in a table, so torch.int64 is wanted."
@@ -135,6 +145,8 @@ def look_at(
         yield Seen("The labels' dtype", {"dtype": kind}, lambda: {"dtype": "torch.int64"}, told=told)
 
 
+_UNUSUAL = " for a batch in which a text is empty, and one stands there several times,"
+
 EXERCISE = Exercise(
     id="8",
     title="texts into a batch",
@@ -151,6 +163,9 @@ EXERCISE = Exercise(
         Step("the attention mask", look_at, {"parts": ("attention_mask",)}),
         Step("truncation", look_at, {"b": 4, "longest": 600, "when": " for a text of more than 128 tokens"}),
         Step("truncation", look_at, {"max_len": 7, "when": " with max_len=7"}),
+        Step("truncation", look_at, {"b": 6, "max_len": 4, "when": " with max_len=4"}),
+        Step("truncation", look_at, {"b": 2, "longest": 600, "max_len": 500, "when": " with max_len=500"}),
+        Step("unusual texts", look_at, {"unusual": True, "when": _UNUSUAL}),
         Step("a single text", look_at, {"b": 1, "when": " for a single text"}),
         Step("texts of one length", look_at, {"same": True, "b": 3, "max_len": 20, "when": " for texts of one length"}),
         Step("rows that are lists", look_at, {"rows": list, "max_len": 60, "when": " for rows that are lists"}),

@@ -173,7 +173,7 @@ def marks_not_counted(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three
 
 @MISCONCEPTIONS(
     "characters counted",
-    "Texts are cut after `max_len` characters. It counts tokens: cut after the tokenizer's work, or let it cut.",
+    "Texts are cut after `max_len` characters. But `max_len` counts tokens: let the tokenizer cut.",
 )
 def characters_cut(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
     return batch_by_hand([(label, text[:max_len]) for label, text in batch], tokenizer, 10_000)
@@ -195,6 +195,15 @@ def words_cut(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
 )
 def always_128(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
     return batch_by_hand(batch, tokenizer, 128)
+
+
+@MISCONCEPTIONS(
+    "512 written in",
+    "A text is cut at 512 tokens, the most that BERT can read. Cut it at `max_len`, which is 128 where the caller says "
+    "nothing else.",
+)
+def always_512(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
+    return batch_by_hand(batch, tokenizer, 512)
 
 
 @MISCONCEPTIONS(
@@ -268,6 +277,23 @@ def labels_left_behind(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Thre
 
 
 @MISCONCEPTIONS(
+    "sorted, the longest first",
+    "The texts come back with the longest first. Keep the order in which they were handed over.",
+)
+def longest_first(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
+    return batch_by_hand(sorted(batch, key=lambda pair: -len(pair[1])), tokenizer, max_len)
+
+
+@MISCONCEPTIONS(
+    "texts sorted the longest first, labels not",
+    "The texts were sorted, the longest first, and the labels were not: texts and labels no longer belong together.",
+)
+def longest_first_alone(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
+    _, ids, mask = longest_first(batch, tokenizer, max_len)
+    return labels_of(batch), ids, mask
+
+
+@MISCONCEPTIONS(
     "labels last",
     "The three things come in another order: token ids, mask, labels. The labels come first here.",
 )
@@ -301,6 +327,64 @@ def label_for_text(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
 )
 def first_only(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
     return batch_by_hand(batch[:1], tokenizer, max_len)
+
+
+@MISCONCEPTIONS(
+    "ids of the first text only",
+    "All labels come back, but token ids of the first text only. Hand the tokenizer the list of all texts.",
+)
+def ids_of_the_first(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
+    _, ids, mask = first_only(batch, tokenizer, max_len)
+    return labels_of(batch), ids, mask
+
+
+@MISCONCEPTIONS(
+    "one long text",
+    "The texts were joined into one long text. Hand the tokenizer a list of texts: it makes a row of each.",
+)
+def joined(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
+    _, ids, mask = batch_by_hand([(0, " ".join(text for _, text in batch))], tokenizer, max_len)
+    return labels_of(batch), ids, mask
+
+
+# Which texts
+
+
+@MISCONCEPTIONS(
+    "empty texts dropped",
+    "A text without words is left out. It is a row like the others, [CLS], [SEP] and padding: whoever made the batch "
+    "counts on as many rows as were handed over.",
+)
+def empty_dropped(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
+    return batch_by_hand([pair for pair in batch if pair[1]], tokenizer, max_len)
+
+
+@MISCONCEPTIONS(
+    "a dictionary by text",
+    "Texts that are equal have become one row, with the label that came last, as in a dictionary by text. Keep every "
+    "row: two people may write the same and mean something else by it.",
+)
+def by_text(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
+    return batch_by_hand(
+        [(label, text) for text, label in {t: label for label, t in batch}.items()], tokenizer, max_len
+    )
+
+
+@MISCONCEPTIONS(
+    "equal rows put together",
+    "Rows that are equal have become one. Keep every row: what stands there twice counts twice.",
+)
+def equal_rows_once(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
+    return batch_by_hand(list(dict.fromkeys(map(tuple, batch))), tokenizer, max_len)
+
+
+@MISCONCEPTIONS(
+    "lower case",
+    "The texts lose their capitals before the tokenizer sees them. Hand them over as they are: a tokenizer that wants "
+    "lower case sees to it itself.",
+)
+def in_lower_case(batch: Pairs, tokenizer: Any, max_len: int = 128) -> Three:
+    return batch_by_hand([(label, text.lower()) for label, text in batch], tokenizer, max_len)
 
 
 # What comes back, and of what

@@ -9,7 +9,7 @@ from helpers.checks.draw import Draw
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# How each word is cut: the longest piece first that the vocabulary has, as BERT's tokenizer does it.
+# How each word is cut: the longest piece first that the vocabulary has, as BERT's tokenizer does it. Capitals count.
 WORDS = {
     "a": ("a",),
     "the": ("the",),
@@ -25,6 +25,11 @@ WORDS = {
     "slowly": ("slow", "##ly"),
     "unfilmable": ("un", "##film", "##able"),
     "unslowly": ("un", "##slow", "##ly"),
+    "The": ("The",),
+    "Film": ("Film",),
+    "Slowly": ("Slow", "##ly"),
+    "story.": ("story", "."),
+    "films.": ("film", "##s", "."),
 }
 MARKS = ("[UNK]", "[CLS]", "[SEP]", "[MASK]", "[PAD]")
 
