@@ -97,6 +97,7 @@ DIFFERENT = [
         [("torch.bmm(weights, values)", "torch.bmm(weights, values.mT if tk == d else values)")],
         "for sizes that all differ",
     ),
+    ([("nn.Dropout(dropout)", "nn.Dropout()")], "differ although dropout=0. Is the argument handed on"),
 ]
 
 
@@ -129,3 +130,9 @@ def test_an_answer_that_stops_at_inputs_that_are_not_contiguous_gets_a_remark(
     assert "for an input that is not contiguous" in capsys.readouterr().out
     check(WithBmm, record=False)
     assert "not contiguous" not in capsys.readouterr().out
+
+
+def test_dropout_that_is_applied_twice_is_never_taken_for_another_mistake() -> None:
+    answer = next(answer for what, answer, _ in wrong_2.WRONG if what == "dropout twice")
+    for seed in range(12):
+        assert failure(check, answer, seed).misconception == "dropout applied twice"

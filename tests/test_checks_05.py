@@ -93,9 +93,49 @@ class ByTextWhereSquare(WithExpAndLog):
         return self.dropout(x + (table.transpose(0, 1) if x.size(0) == x.size(1) else table))
 
 
+class DropsTwice(WithExpAndLog):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dropout(super().forward(x))
+
+
+class DropsTheRest(WithExpAndLog):
+    def __init__(self, embed_dim: int, dropout: float = 0.1, max_len: int = 512) -> None:
+        super().__init__(embed_dim, 1 - dropout, max_len)
+
+
+class WithoutPower(_Layer):
+    """The first `*` of `**` is missing."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        angles = torch.arange(self.accept(x))[:, None] / 10000 * (torch.arange(0, self.k, 2) / self.k)
+        return self.dropout(x + torch.stack([angles.sin(), angles.cos()], 2).flatten(1)[:, : self.k].to(x))
+
+
+class FirstRow(WithExpAndLog):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.accept(x)
+        return self.dropout(x + self.table[:, 0])
+
+
+class AddsOnce(WithExpAndLog):
+    """Nothing is added from the second call on."""
+
+    used = False
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.accept(x)
+        output = x if self.used else super().forward(x)
+        self.used = True
+        return output
+
+
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
+        (DropsTwice, "dropout applied twice"),
+        (DropsTheRest, "numbers kept with probability p"),
+        (WithoutPower, "no power"),
+        (FirstRow, "row 0 for every word"),
         (CopiedFromABook, "by place in the batch"),
         (ByTextWhereSquare, "by place in the batch"),
         (CrashesAtOddWidth, "an odd width stops it"),
@@ -222,6 +262,27 @@ class TurnedWhereAsManyTexts(WithExpAndLog):
         return output if x.size(0) != x.size(2) else output.transpose(0, 2)
 
 
+class ConstantDropout(WithExpAndLog):
+    def __init__(self, embed_dim: int, dropout: float = 0.1, max_len: int = 512) -> None:
+        super().__init__(embed_dim, 0.1, max_len)
+
+
+class LearnedScale(WithExpAndLog):
+    def __init__(self, embed_dim: int, dropout: float = 0.1, max_len: int = 512) -> None:
+        super().__init__(embed_dim, dropout, max_len)
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dropout(x + self.scale * self.table[:, : self.accept(x)])
+
+
+class AddsToItsTable(WithExpAndLog):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        output = super().forward(x)
+        self.table += 0.01
+        return output
+
+
 class NothingForPadding(WithExpAndLog):
     """Takes words that are all zero for padding."""
 
@@ -253,6 +314,9 @@ class AnotherDropout(WithExpAndLog):
         (SinglePrecision, "keep the dtype"),
         (TurnedWhereSquare, "Right so far: .*sizes of 1"),
         (TurnedWhereAsManyTexts, "Right so far: .*sizes of 1"),
+        (ConstantDropout, "differ although dropout=0. Is the argument handed on"),
+        (LearnedScale, "something to train, `scale`: the formula has nothing to learn"),
+        (AddsToItsTable, "of a layer that was used before, for a shorter text"),
         (NothingForPadding, "what is added to zeros"),
         (AnotherDropout, "made without `dropout`, which is 0.1 then"),
         (PositionalEncoding(8), "without calling it"),
@@ -322,3 +386,19 @@ def test_an_answer_that_stops_at_words_that_are_not_contiguous_gets_a_remark(
     assert "for an input that is not contiguous" in capsys.readouterr().out
     checks.positional_encoding(WithExpAndLog, record=False)
     assert "not contiguous" not in capsys.readouterr().out
+
+
+def test_what_is_kept_between_calls_is_not_taken_for_a_long_text() -> None:
+    for seed in SEEDS:
+        assert "of a layer that was used before, for a shorter text: Nothing is added" in str(failure(AddsOnce, seed))
+
+
+def test_tiny_angles_and_none_are_told_apart() -> None:
+    for seed in range(12):
+        assert failure(WithoutPower, seed).misconception == "no power"
+        assert failure(FirstRow, seed).misconception == "row 0 for every word"
+
+
+def test_a_detached_input_is_told_so_once() -> None:
+    answer = next(wrong.answer for wrong in MISCONCEPTIONS if wrong.name == "words detached")
+    assert str(failure(answer)).count("No gradient reaches the words") == 1

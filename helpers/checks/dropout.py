@@ -15,8 +15,20 @@ from helpers.checks.subject import Subject
 from helpers.checks.undisturbed import reseed
 
 
-def dropout_facts(first: torch.Tensor, second: torch.Tensor, clean: torch.Tensor, p: float) -> dict[str, bool]:
-    """Return what is as it should be in two outputs of a layer in train mode.
+def how_often(share: float, p: float, count: int) -> bool | str:
+    """Return whether a share of `count` numbers is what dropping each with probability p gives, or else what it is.
+
+    Within seven standard deviations: a right answer fails once in 10^12 checks.
+    """
+    chances: dict[bool | str, float] = {True: p, "as often as 1 - p": 1 - p, "as if dropped twice": 1 - (1 - p) ** 2}
+    for word, chance in chances.items():
+        if abs(share - chance) < 7 * math.sqrt(chance * (1 - chance) / count):
+            return word
+    return "otherwise"
+
+
+def dropout_facts(first: torch.Tensor, second: torch.Tensor, clean: torch.Tensor, p: float) -> dict[str, bool | str]:
+    """Return what is as it should be in two outputs of a layer in train mode, True or what it is instead.
 
     Parameters
     ----------
@@ -29,11 +41,9 @@ def dropout_facts(first: torch.Tensor, second: torch.Tensor, clean: torch.Tensor
     """
     kept = first != 0
     share = 1 - kept.double().mean().item()
-    # Seven standard deviations: a right answer fails once in 10^12 checks.
-    margin = 7 * math.sqrt(p * (1 - p) / kept[:, :, :, 0].numel())
     return {
         "random": not torch.equal(first, second),
-        "as often as p": abs(share - p) < margin,
+        "as often as p": how_often(share, p, kept[:, :, :, 0].numel()),
         "whole weights": torch.equal(kept[:, :, :, 0], kept[:, :, :, 1]),
         "the rest made up for": bool(close(first.double(), clean / (1 - p), 100.0)[kept].all()),
         "each on its own": all(_varies(kept[:, :, :, 0], axis) for axis in range(4)),
@@ -57,6 +67,16 @@ def seen_without_dropout(first: torch.Tensor, second: torch.Tensor) -> Seen:
     return Seen(
         "Eval mode", {"the same twice": torch.equal(first, second)}, lambda: dict.fromkeys(told, True), told=told
     )
+
+
+def seen_unasked_dropout(first: torch.Tensor, second: torch.Tensor) -> Seen:
+    """Return whether two calls in train mode agree, of a layer that was made with dropout=0."""
+    told = {
+        "the same twice": "Two calls with the same input differ although dropout=0. Is the argument handed on, as in "
+        "`nn.Dropout(dropout)`?"
+    }
+    facts = {"the same twice": torch.equal(first, second)}
+    return Seen("Train mode", facts, lambda: {"the same twice": True}, told=told, says_it_all=True)
 
 
 @contextmanager

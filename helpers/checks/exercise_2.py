@@ -19,7 +19,7 @@ from helpers.checks.attention_case import (
 )
 from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, SHARED, Draw
-from helpers.checks.dropout import dropout_facts, dropout_told, seen_without_dropout
+from helpers.checks.dropout import dropout_facts, dropout_told, seen_unasked_dropout, seen_without_dropout
 from helpers.checks.engine import Exercise, Step, simpler_cases
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_2 import MISCONCEPTIONS
@@ -181,16 +181,18 @@ def look_at_eval(subject: Subject, draw: Draw, mask: str | None = None) -> Itera
 
 def look_at_training(subject: Subject, draw: Draw, mask: str | None = None) -> Iterator[Seen]:
     """With p = 0 no dropout in train mode either."""
-    tensors, where, sizes = draw_case(draw, mask)
+    tensors, where, sizes = draw_case(draw, mask, b=2, h=2)
     inputs = tensors if where is None else [*tensors, where]
-    output = subject.tensor(subject.make(0.0).train(), *inputs)
+    layer = subject.make(0.0).train()
+    output, again = (subject.tensor(layer, *inputs) for _ in range(2))
+    yield seen_unasked_dropout(output, again)
     what = "The output in train mode with dropout 0" + MASK_WORDS[mask]
     yield Seen(what, output, lambda: expected_output(*inputs), ("b", "tq", "h·d"), sizes)
 
 
 def look_at_dropout(subject: Subject, draw: Draw, p: float = 0.25) -> Iterator[Seen]:
     """Dropout falls on the weights: the values are the identity twice, so each weight can be read off twice."""
-    b, h, tq, tk = 2, 2, 12, 8
+    b, h, tq, tk = 2, 2, 24, 16  # enough weights to tell p from dropping twice
     queries, keys = draw.normal(b, tq, h, 2 * tk, scale=0.4), draw.normal(b, tk, h, 2 * tk, scale=0.4)
     values = torch.eye(tk).repeat(1, 2)[None, :, None].repeat(b, 1, h, 1)
     layer = subject.make(p).train()

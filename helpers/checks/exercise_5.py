@@ -12,6 +12,7 @@ import torch
 
 from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import Draw
+from helpers.checks.dropout import how_often, seen_unasked_dropout
 from helpers.checks.engine import Exercise, Step
 from helpers.checks.mistakes_5 import MISCONCEPTIONS
 from helpers.checks.refusal import Refusal, describe_outcome, outcome
@@ -118,17 +119,19 @@ def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
     x = draw.normal(*sizes.values()).requires_grad_()
     layer = subject.make(sizes["k"], 0.0, max_len)
     output = subject.tensor(layer, x)
-    trained = [name for name, parameter in layer.named_parameters() if parameter.requires_grad]
-    named = ", ".join(f"`{name}`" for name in trained)
-    told = {"fixed": f"The layer has something to train, {named}: keep the table as a buffer, `register_buffer`."}
-    yield Seen("The layer", {"fixed": not trained}, lambda: {"fixed": True}, told=told)
+    trained = {name: parameter for name, parameter in layer.named_parameters() if parameter.requires_grad}
+    has_table = any(parameter.numel() >= max_len * sizes["k"] for parameter in trained.values())
+    advice = "keep the table as a buffer, `register_buffer`" if has_table else "the formula has nothing to learn"
+    told = {"fixed": f"The layer has something to train, {', '.join(f'`{name}`' for name in trained)}: {advice}."}
+    facts = {"fixed": not trained or ("the table" if has_table else "something else")}
+    yield Seen("The layer", facts, lambda: {"fixed": True}, told=told)
     ahead = draw.normal(*output.shape)
     (got,) = subject.gradients(output, [x], ahead)
     yield Seen("The gradient of the words", got, lambda: ahead.double(), AXES, sizes)
 
 
 def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """No dropout in eval mode, and with p = 0 none in train mode either."""
+    """No dropout in eval mode."""
     sizes, max_len = _sizes(draw)
     b, t, k = sizes.values()
     x = draw.normal(b, t, k)
@@ -137,11 +140,20 @@ def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
     facts = {"the same twice": bool(torch.equal(first, second))}
     told = {"the same twice": "Two calls with the same input differ in eval mode: dropout belongs to training only."}
     yield Seen("Eval mode", facts, lambda: {"the same twice": True}, told=told)
-    for what, output in (
-        ("The output in eval mode with dropout 0.6", first),
-        ("The output in train mode with dropout 0", subject.tensor(subject.make(k, 0.0).train(), x)),
-    ):
-        yield Seen(what, output, lambda: x.double() + expected_encoding(t, k), AXES, sizes)
+    what = "The output in eval mode with dropout 0.6"
+    yield Seen(what, first, lambda: x.double() + expected_encoding(t, k), AXES, sizes)
+
+
+def look_at_training(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """With p = 0 no dropout in train mode either."""
+    sizes, max_len = _sizes(draw)
+    b, t, k = sizes.values()
+    x = draw.normal(b, t, k)
+    layer = subject.make(k, 0.0, max_len).train()
+    first, second = (subject.tensor(layer, x) for _ in range(2))
+    yield seen_unasked_dropout(first, second)
+    what = "The output in train mode with dropout 0"
+    yield Seen(what, first, lambda: x.double() + expected_encoding(t, k), AXES, sizes)
 
 
 def look_at_dropout(subject: Subject, draw: Draw, dropout: float | None = 0.25) -> Iterator[Seen]:
@@ -157,13 +169,11 @@ def look_at_dropout(subject: Subject, draw: Draw, dropout: float | None = 0.25) 
         return
     unworded = [subject.tensor(layer, torch.zeros(b, t, k)) for _ in range(2)]
     kept = first != 0
-    # Seven standard deviations: a right answer fails once in 10^12 checks.
-    margin = 7 * math.sqrt(p * (1 - p) / kept.numel())
     facts = {
         "the positions": not torch.equal(*unworded),
         # At position 0 the sines are 0: there, what differs from call to call is the words.
         "the words": not torch.equal(first[:, 0, 0::2], second[:, 0, 0::2]),
-        "as often as p": abs(1 - kept.double().mean().item() - p) < margin,
+        "as often as p": how_often(1 - kept.double().mean().item(), p, kept.numel()),
         "the rest made up for": bool(close(first.double(), clean / (1 - p), 100.0)[kept].all()),
         "each on its own": all(bool((kept != kept.narrow(axis, 0, 1)).any()) for axis in range(3)),
     }
@@ -181,11 +191,11 @@ def look_at_dropout(subject: Subject, draw: Draw, dropout: float | None = 0.25) 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """A layer that was used for shorter and for longer texts, and for larger batches, keeps nothing of them."""
-    sizes, max_len = _sizes(draw, b=2)
+    sizes, longest = _sizes(draw, b=2)
     b, t, k = sizes.values()
-    layer = subject.make(k, 0.0, max_len)
+    layer = subject.make(k, 0.0, longest + 1)  # a text of max_len tokens is another step's
     subject.tensor(layer, draw.normal(b + 3, t - 1, k))
-    for length, words in ((t, "a shorter"), (t, "another"), (t - 2, "a longer"), (max_len, "a shorter")):
+    for length, words in ((t, "a shorter"), (t, "another"), (t - 2, "a longer"), (longest, "a shorter")):
         x = draw.normal(b, length, k)
         what = f"The output of a layer that was used before, for {words} text,"
         with second_call(f"after {words} text"):
@@ -222,7 +232,7 @@ EXERCISE = Exercise(
         "the sine, columns 1::2 the cosine; add the first t rows to x, whose last two axes are (t, k).",
     ),
     steps=(
-        Step("the encoding", look_at_encoding),
+        Step("the encoding", look_at_encoding, {"t": 11}),  # long enough for the smallest angles to show
         _sum("the sum"),
         _sum("a batch larger than max_len", b=9, max_len=8),
         Step("odd widths", look_at_odd_encoding),
@@ -231,11 +241,12 @@ EXERCISE = Exercise(
         _sum("as many texts as words", b=5, t=5, max_len=9),
         _sum("as many texts as features", b=6, k=6, max_len=9),
         _sum("long texts", t=43, k=6, max_len=50),
+        Step("using a layer twice", look_twice),
         Step("texts that are too long", look_at_longest),
         Step("texts that are too long", look_at_longest, {"default": True}),
         Step("the gradients", look_at_gradients),
-        Step("using a layer twice", look_twice),
         Step("eval mode", look_at_eval),
+        Step("train mode without dropout", look_at_training),
         Step("dropout", look_at_dropout),
         Step("the default dropout", look_at_dropout, {"dropout": None}),
         _sum("float64", dtype=torch.float64),

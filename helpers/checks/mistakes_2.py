@@ -60,6 +60,15 @@ class ScaledByNumberOfKeys(_DotProductAttention):
 
 
 @MISCONCEPTIONS(
+    "scaled by the queries' number",
+    "The scores are divided by the square root of the number of queries. What counts is d, the width of one head.",
+)
+class ScaledByNumberOfQueries(_DotProductAttention):
+    def score(self, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+        return queries @ keys.transpose(-2, -1) / queries.shape[-2] ** 0.5
+
+
+@MISCONCEPTIONS(
     "softmax over the queries",
     "Softmax runs over the queries: each key shares itself out. It is each query that shares out a weight of 1 "
     "among the keys.",
@@ -338,4 +347,13 @@ class NoDropout(_DotProductAttention):
 )
 class DropoutInverted(_DotProductAttention):
     def drop(self, weights: torch.Tensor) -> torch.Tensor:
-        return F.dropout(weights, 1 - self.p, self.training) if self.p else weights
+        return F.dropout(weights, 1 - self.p, self.training)
+
+
+@MISCONCEPTIONS(
+    "dropout applied twice",
+    "Dropout is applied twice, so more weights are dropped than `dropout` says. The given line does it already.",
+)
+class DropoutTwice(_DotProductAttention):
+    def drop(self, weights: torch.Tensor) -> torch.Tensor:
+        return super().drop(super().drop(weights))

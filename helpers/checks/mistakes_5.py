@@ -62,7 +62,8 @@ class HalfTheExponent(EncodingByHand):
 
 @MISCONCEPTIONS(
     "the exponent 4i / k",
-    "The clocks turn too slowly: the exponent is twice what it should be. `even` holds 0, 2, 4 ...: it is 2i already.",
+    "The clocks turn too slowly: the exponent is twice what it should be. `even` holds 0, 2, 4 ...: it is 2i already. "
+    "Divide it by k, not by k / 2.",
 )
 class TwiceTheExponent(EncodingByHand):
     def divisors(self) -> torch.Tensor:
@@ -125,6 +126,15 @@ class StretchedExponents(EncodingByHand):
 class MultipliedBase(EncodingByHand):
     def divisors(self) -> torch.Tensor:
         return 10000 * (torch.arange(0, self.k, 2, dtype=torch.float64) / self.k)
+
+
+@MISCONCEPTIONS(
+    "no power",
+    "Positions are divided by 10000 and multiplied by 2i/k. 10000 should be raised to that power: `**`.",
+)
+class NoPower(EncodingByHand):
+    def table(self, t: int) -> torch.Tensor:
+        return self.waves(self.positions(t)[:, None] / 10000 * torch.arange(0, self.k, 2) / self.k)
 
 
 @MISCONCEPTIONS(
@@ -411,9 +421,7 @@ class Trained(EncodingByHand):
         return self.drop(self.add(x, self.encoding[: x.shape[1]]))
 
 
-@MISCONCEPTIONS(
-    "words detached", "No gradient reaches the words: `x` is detached, and embeddings could not be learned."
-)
+@MISCONCEPTIONS("words detached", "`x` is detached from the embeddings that it comes from: they could not be learned.")
 class Detached(EncodingByHand):
     def add(self, x: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
         return x.detach() + table
@@ -456,7 +464,16 @@ class DropoutOnWords(NoDropout):
 )
 class DropoutInverted(EncodingByHand):
     def drop(self, x: torch.Tensor) -> torch.Tensor:
-        return F.dropout(x, 1 - self.p, self.training) if self.p else x
+        return F.dropout(x, 1 - self.p, self.training)
+
+
+@MISCONCEPTIONS(
+    "dropout applied twice",
+    "Dropout is applied twice, so more numbers are dropped than `dropout` says. The given line does it already.",
+)
+class DropoutTwice(EncodingByHand):
+    def drop(self, x: torch.Tensor) -> torch.Tensor:
+        return super().drop(super().drop(x))
 
 
 @MISCONCEPTIONS(

@@ -98,7 +98,28 @@ WRONG = [
     ),
     ("softmax overflows", mutated(ByHandSoftmax, (" - scores.amax(-1, keepdim=True)", "")), "softmax that overflows"),
     ("no dropout", mutated(WithBmm, (_DROP, "pass")), "no dropout"),
+    (
+        "dropout twice",
+        mutated(WithBmm, (_DROP, "weights = self.dropout(self.dropout(weights))")),
+        "dropout applied twice",
+    ),
+    (
+        "the probability of staying",
+        mutated(WithBmm, ("nn.Dropout(dropout)", "nn.Dropout(1 - dropout)")),
+        "weights kept with probability p",
+    ),
+    (
+        "the probability of staying, unless all stay",
+        mutated(WithBmm, ("nn.Dropout(dropout)", "nn.Dropout(1 - dropout if dropout else 0)")),
+        "weights kept with probability p",
+    ),
+    (
+        "scaled by the number of queries",
+        mutated(WithBmm, (_SCALE, " / math.sqrt(queries.shape[1])")),
+        "scaled by the queries' number",
+    ),
     # No list names these
+    ("a constant dropout", mutated(WithBmm, ("nn.Dropout(dropout)", "nn.Dropout(0.1)")), None),
     (
         "dropout in eval mode with a mask only",
         mutated(WithEinsum, ("training=self.training", "training=self.training or allowed is not None")),
