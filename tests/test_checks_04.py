@@ -51,13 +51,18 @@ def test_what_is_expected_is_what_torchs_layer_gives(norm_first: bool, activatio
 
 
 def test_dropout_in_other_places_is_right_and_remarked_upon(capsys: pytest.CaptureFixture[str]) -> None:
-    checks.transformer_block(right_4.BiasEverywhereOrNowhere, record=False)
-    assert "dropout falls on other places than in the text" in capsys.readouterr().out
     checks.transformer_block(right_4.AsInTheLesson, record=False)
-    assert "other places" not in capsys.readouterr().out
-    elsewhere = mutated(right_4.AsInTheLesson, ("x = x + self.dropout(self.attention(", "x = x + (self.attention("))
-    checks.transformer_block(elsewhere, record=False)
-    assert capsys.readouterr().out.count("dropout falls on other places than in the text") == 1
+    assert "One thing" not in capsys.readouterr().out
+    attention, mlp = (f"what the {part} returns is never dropped: `self.dropout` goes" for part in ("attention", "MLP"))
+    for old, new, words in (
+        ("self.dropout(self.attention(self.norm_1(x), mask))", "self.attention(self.norm_1(x), mask)", attention),
+        ("self.dropout(self.attention(x, mask))", "self.attention(x, mask)", attention),
+        ("self.dropout(self.mlp(self.norm_2(x)))", "self.mlp(self.norm_2(x))", mlp),
+        ("num_heads, dropout=dropout", "num_heads, dropout=0.0", "the attention's weights are never dropped"),
+        ("x + self.dropout(self.mlp(x))", "self.dropout(x + self.mlp(x))", "dropout is applied in other places"),
+    ):
+        checks.transformer_block(mutated(right_4.AsInTheLesson, (old, new)), record=False)
+        assert [words in line for line in capsys.readouterr().out.splitlines()] == [False, True]
 
 
 class AnotherDefault(right_4.AsInTheLesson):

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from answers.mutate import mutated
 from answers.right_6a import causal_mask
-from answers.right_6b import AsInTheLesson, InLists, MadeInAnotherOrder
+from answers.right_6b import AsInTheLesson
 from checks_support import failure
 from torch import nn
 
@@ -238,9 +239,17 @@ def test_a_wrong_block_is_told_what_differs(answer: Any, words: str) -> None:
 
 
 def test_dropout_in_other_places_is_right_and_remarked_upon(capsys: pytest.CaptureFixture[str]) -> None:
-    for answer, remarked in ((MadeInAnotherOrder, True), (AsInTheLesson, False), (InLists, True)):
-        checks.decoder_block(answer, seed=1, record=False)
-        assert ("dropout falls on other places" in capsys.readouterr().out) is remarked
+    changes = {
+        "of what the MLP returns, nothing": ("self.dropout(self.mlp(x))", "self.mlp(x)"),
+        "of what the attention to the memory returns": ("self.dropout(self.cross", "(self.cross"),
+        "of the weights of the attention to x": ("num_heads, dropout=dropout", "num_heads, dropout=0.0"),
+    }
+    changes["dropout is applied in other places"] = ("x + self.dropout(self.mlp(x))", "self.dropout(x + self.mlp(x))")
+    for words, change in changes.items():
+        checks.decoder_block(mutated(AsInTheLesson, change), seed=1, record=False)
+        assert words in capsys.readouterr().out
+    checks.decoder_block(AsInTheLesson, seed=1, record=False)
+    assert "One thing" not in capsys.readouterr().out
 
 
 def test_an_answer_that_never_ends_is_ended_once() -> None:

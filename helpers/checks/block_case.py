@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from helpers.checks import self_attention_case
 from helpers.checks.block_parts import fit_block
 from helpers.checks.draw import Draw
+from helpers.checks.dropout import in_train_mode
 from helpers.checks.parts import remembered
 from helpers.checks.seen import Seen, same
 from helpers.checks.self_attention_case import MASK_WORDS
@@ -164,6 +165,17 @@ class Case:
         weights = self.fitted.weights if weights is None else weights
         x = self.x.detach().double() if x is None else x
         return expected_output(weights, self.sizes["h"], x, self.mask, **self.options)
+
+    def seen_in_train_mode(self, what: str) -> Seen:
+        """Return the output in train mode beside torch's."""
+
+        def call(first_only: bool = False) -> torch.Tensor:
+            with in_train_mode(self.layer):
+                return self.call(first_only)
+
+        seen = self.seen(what, call())
+        seen.alone = lambda: call(first_only=True)
+        return seen
 
     def seen(self, what: str, got: torch.Tensor | None = None) -> Seen:
         """Return the output beside torch's."""

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 
 from helpers.checks import self_attention_case
 from helpers.checks.decoder_parts import Options, fit_decoder
-from helpers.checks.draw import PADDING, PER_HEAD, PER_QUERY, Draw
+from helpers.checks.draw import PADDING, PER_HEAD, PER_QUERY, ROWS, TABLE, Draw
+from helpers.checks.dropout import in_train_mode
 from helpers.checks.parts import remembered
 from helpers.checks.seen import Seen, same
 from helpers.checks.self_attention_case import run_layer
@@ -21,7 +22,13 @@ from helpers.checks.undisturbed import reseed
 
 Weights = Mapping[str, torch.Tensor]
 _OF_BLOCK = ("hidden", "dropout", "dtype", "h", "m", "more")  # what `Block` is told, not `Case`
-_AXES = {PADDING: "(b, 1, 1, {})", PER_QUERY: "(b, 1, t, {})", PER_HEAD: "(b, h, t, {})"}
+_AXES = {
+    PADDING: "(b, 1, 1, {})",
+    PER_QUERY: "(b, 1, t, {})",
+    PER_HEAD: "(b, h, t, {})",
+    TABLE: "(t, {})",
+    ROWS: "(1, t, {})",
+}
 
 
 def expected_output(
@@ -197,6 +204,17 @@ class Case:
         if memory is None and self.has_memory:
             memory = self.memory.detach().double()
         return expected_output(weights, self.sizes["h"], x, memory, self.mask, self.memory_mask)
+
+    def seen_in_train_mode(self, what: str) -> Seen:
+        """Return the output in train mode beside torch's."""
+
+        def call(first_only: bool = False) -> torch.Tensor:
+            with in_train_mode(self.layer):
+                return self.call(first_only)
+
+        seen = self.seen(what, call())
+        seen.alone = lambda: call(first_only=True)
+        return seen
 
     def seen(self, what: str, got: torch.Tensor | None = None) -> Seen:
         """Return the output beside torch's."""

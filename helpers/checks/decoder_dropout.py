@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import product
+
 import torch
 import torch.nn.functional as F
 
 from helpers.checks.decoder_case import Case
 from helpers.checks.seen import Seen
-from helpers.checks.where_dropout import all_kept, dropped_ways, is_one_of, seen_dropout
+from helpers.checks.where_dropout import all_kept, dropped_ways, is_one_of, seen_dropout, seen_left_out
 
 PLACES = (
     "the weights of the attention to x",
@@ -17,6 +20,8 @@ PLACES = (
     "what the MLP returns",
 )
 
+MISSING = (*((place,) for place in PLACES), PLACES[1::2], (*PLACES[1::2], PLACES[4]), PLACES[:3:2])  # often left out
+
 
 def seen_decoder_dropout(came: torch.Tensor, case: Case, p: float) -> Seen:
     """Return where dropout falls, as facts; `came` (b, k) is the output for texts and memories of one word, one head.
@@ -24,13 +29,16 @@ def seen_decoder_dropout(came: torch.Tensor, case: Case, p: float) -> Seen:
     Dropout inside the MLP as well, which torch's own block has, is left open.
     """
     few = slice(3)  # three texts tell whether the many ways are the right kind
-    told = {name: f"Of {name}, nothing is ever dropped." for name in PLACES}
+    told = {name: f"of {name}, nothing is ever dropped." for name in PLACES}
     what = "Dropout in train mode" + case.words
     ways = _ways(case, p, few)
     if not is_one_of(came[few], ways):
         inside = _ways(case, p, few, inside=True)
         if is_one_of(came[few], inside):
             return seen_dropout(came[few], inside, {}, p, told, what)
+        for missing, inside_too in product(MISSING, (False, True)):
+            if is_one_of(came[few], _ways(case, p, few, inside_too, missing)):
+                return seen_left_out(what, told, missing)
         return seen_dropout(came[few], ways, {}, p, told, what)
     k = case.sizes["k"]
     number, bits, parts = torch.arange(ways.shape[1]), dict[str, torch.Tensor](), (1, k, 1, k, k)
@@ -40,21 +48,24 @@ def seen_decoder_dropout(came: torch.Tensor, case: Case, p: float) -> Seen:
     return seen_dropout(came, _ways(case, p, slice(None)), bits, p, told, what)
 
 
-def _ways(case: Case, p: float, few: slice, inside: bool = False) -> torch.Tensor:
-    """Return the output (b, ways, k) for all droppings, of one place after the other."""
+def _ways(case: Case, p: float, few: slice, inside: bool = False, missing: Collection[str] = ()) -> torch.Tensor:
+    """Return the output (b, ways, k) for all droppings, of one place after the other but for those `missing`."""
     weights, k = case.fitted.weights, case.sizes["k"]
 
     def linear(name: str, x: torch.Tensor) -> torch.Tensor:
         return F.linear(x, weights[f"{name}.weight"], weights.get(f"{name}.bias"))
 
     def normed_sum(number: int, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        added = (x[..., None, :] + dropped_ways(y, p)).flatten(1, 2)
+        is_missing = PLACES[2 * number - 1 if number < 3 else 4] in missing
+        added = x + y if is_missing else (x[..., None, :] + dropped_ways(y, p)).flatten(1, 2)
         return F.layer_norm(added, (k,), weights.get(f"norm {number}.weight"), weights.get(f"norm {number}.bias"))
 
     def attended(name: str, source: torch.Tensor) -> torch.Tensor:
         """With one word and one head there is one weight, and it is 1: dropped, or 1 / (1 - p)."""
         values = linear(f"{name}.to_values", source)
-        return linear(f"{name}.unify_heads", torch.cat([0 * values, values / (1 - p)], dim=1))
+        is_missing = PLACES[0 if name == "self-attention" else 2] in missing
+        ways = [values, values] if is_missing else [0 * values, values / (1 - p)]
+        return linear(f"{name}.unify_heads", torch.cat(ways, dim=1))
 
     x, memory = (part[few].detach().double() for part in (case.x, case.memory))  # (b, 1, k)
     x = normed_sum(1, x.expand(-1, 2, -1), attended("self-attention", x))

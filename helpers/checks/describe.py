@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # What an axis is called when one of its places is meant.
 WORDS = {
     "b": "batch element",
+    "c": "class",
     "h": "head",
     "tq": "query",
     "tk": "key",
@@ -22,6 +23,7 @@ WORDS = {
     "n": "place",
     "b·h": "batch element and head",
 }
+_PLURAL = {"query": "queries", "batch element and head": "batch elements and heads", "class": "classes"}
 _MOST_NAMED = 4  # places along an axis: a longer list tells nobody anything
 
 
@@ -109,14 +111,20 @@ def number(value: torch.Tensor | float) -> str:
 
 
 def _ranges(numbers: list[int]) -> str:
-    """Return "0, 2, 4 to 9"."""
+    """Return "0, 2 and 4 to 9"."""
     runs: list[list[int]] = []
     for i in numbers:
         if runs and i == runs[-1][-1] + 1:
             runs[-1].append(i)
         else:
             runs.append([i])
-    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+    parts = [part for run in runs for part in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run))]
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
+
+
+def _named(word: str, numbers: list[int]) -> str:
+    """Return "queries 0, 2 and 4 to 9", or "query 3"."""
+    return f"{word if len(numbers) == 1 else _PLURAL.get(word, f'{word}s')} {_ranges(numbers)}"
 
 
 def _expected_and_got(expected: torch.Tensor, got: torch.Tensor) -> str:
@@ -136,7 +144,7 @@ def _close_everywhere(one: torch.Tensor, other: torch.Tensor) -> bool:
 def _constant_factor(got: torch.Tensor, expected: torch.Tensor) -> float | None:
     """Return c where got is c times expected, and c is not 1."""
     power = float((expected * expected).sum())
-    if expected.numel() < 2 or not power:
+    if expected.numel() < 2 or float(expected.abs().max()) < 1e-9:  # what is 0 but for rounding has no factor
         return None
     factor = float((got * expected).sum()) / power
     return factor if abs(factor - 1) > 1e-3 and _close_everywhere(got, factor * expected) else None
@@ -167,7 +175,9 @@ def _right_along_an_axis(seen: Seen, got: torch.Tensor, expected: torch.Tensor) 
         if len(wrong) == 1:
             return [f"Only {word} {wrong[0]} is wrong"]
         if len(wrong) <= min(_MOST_NAMED, len(good)):
-            return [f"It is wrong for {word} {_ranges(wrong)} only"]
+            return [f"It is wrong for {_named(word, wrong)} only"]
+        if len(good) == 1 and word == "feature":  # a norm's weight near 0 there, say: that is chance
+            continue
         if _ranges(good).count(",") < _MOST_NAMED:
-            return [f"It is right for {word} {_ranges(good)} only"]
+            return [f"It is right for {_named(word, good)} only"]
     return []

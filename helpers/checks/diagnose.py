@@ -48,7 +48,8 @@ def diagnose(exercise: Exercise, subject: Subject, seed: int, report: Report) ->
     if isinstance(problem, Trouble):
         if found is None:
             return Diagnosis(problem.sentence, "")
-        return Diagnosis(found.sentence, problem.sentence, found.name)
+        detail = "" if problem.sentence == found.sentence else problem.sentence
+        return Diagnosis(found.sentence, detail, found.name)
     assert problem is not None
     sentence, detail = _difference(step, subject, seed, len(report.trails[-1]) - 1, problem, found is None)
     if found is None:
@@ -192,7 +193,7 @@ def _not_right(seen: Seen) -> str:
 
 def _unreached(seen: Seen) -> str:
     where = seen.what.removeprefix("The gradient of ")
-    return f"No gradient reaches {where}. Is something detached, or turned into NumPy, on the way?"
+    return f"No gradient reaches {where}. Is it used at all, or is something detached, or turned to NumPy, on the way?"
 
 
 def _in_other_cases(step: Step, subject: Subject, seed: int, index: int, seen: Seen) -> Iterator[str]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # How a mask is spread over batch, heads, queries and keys: "b", "h", "q", "k" where it has that axis, "1" where not.
 PADDING, CAUSAL, PER_QUERY, PER_HEAD, SHARED = "b11k", "qk", "b1qk", "bhqk", "111k"
+TABLE, ROWS = "QK", "1QK"  # the same for all texts and heads, with 2 and with 3 axes
 
 
 class Draw:
@@ -86,6 +87,7 @@ class Draw:
         size: dict[str, Any] = {"b": b, "h": h, "q": tq, "k": tk, "1": 1}
         if kind == CAUSAL:
             return torch.ones(tq, tk, dtype=torch.bool).tril(max(0, tk - tq))
+        kind = kind.lower()
         mask = torch.rand(*(size[axis] for axis in kind), generator=self.generator) < 0.6
         # One key that is certainly allowed and one that is not: others for each batch element, head and query, so
         # that a mask which is looked up in the wrong place always shows.

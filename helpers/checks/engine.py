@@ -59,7 +59,7 @@ class Step:
     simpler : sequence of (str, mapping)
         Easier cases, to be tried when this one fails: "It is right " goes before the words, and the settings change.
     remark : str
-        If given, the step is not needed for a pass: where it fails, this is said beside it.
+        If given, the step is not needed for a pass: where it fails, this is said beside it, or what it saw.
     draws : str
         Steps that name the same draw the same, so they can share what is slow to make.
     """
@@ -214,8 +214,12 @@ def find_remarks(exercise: Exercise, subject: Subject, seed: int) -> list[str]:
     subject.forget_shared()  # a remark is about what a new instance does
     remarks: list[str] = []
     for step in exercise.steps:
-        if step.remark and step.remark not in remarks and _look(step, subject, seed)[1] is not None:
-            remarks.append(step.remark)
+        problem = _look(step, subject, seed)[1] if step.remark and step.remark not in remarks else None
+        if problem is not None:
+            told = getattr(problem, "remarks", {})
+            wrong = (told[name] for name in told if problem.got.get(name) is not True)  # type: ignore[union-attr]
+            remarks.append(next(wrong, step.remark))
+    remarks = list(dict.fromkeys(remarks))
     if subject.printed.lines:
         remarks.append(f"it prints {_lines(subject)}, which this check hid. Take the `print` out again.")
     return remarks

@@ -73,10 +73,7 @@ def look_at_eval(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen
 
 def look_at_training(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """With dropout=0 none in train mode either."""
-    case = make_case(subject, draw, **settings)
-    with in_train_mode(case.layer):
-        output = case.call()
-    yield case.seen("The output in train mode with dropout=0", output)
+    yield make_case(subject, draw, **settings).seen_in_train_mode("The output in train mode with dropout=0")
 
 
 def look_at_dropout(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
@@ -154,8 +151,8 @@ def _output(right: str, draws: str = "a block", **settings: Any) -> Step:
 
 
 OTHER_PLACES = (
-    "dropout falls on other places than in the text of the exercise, which drops some of the attention's weights, and "
-    "some of what attention and MLP return before it is added."
+    "dropout is applied in other places than in the text of the exercise, which drops some of the attention's "
+    "weights, and some of what attention and MLP return before it is added."
 )
 P = 0.7
 FIRST: dict[str, Any] = {"options": {"norm_first": True}}
@@ -198,6 +195,7 @@ EXERCISE = Exercise(
         Step("eval mode", look_at_eval, draws="a block with dropout"),
         Step("eval mode", look_at_eval, {"mask": PADDING, **FIRST}, draws="a block with dropout"),
         Step("train mode without dropout", look_at_training, draws="another block"),
+        Step("train mode without dropout", look_at_training, {"mask": PER_QUERY}, draws="another block"),
         Step("train mode without dropout", look_at_training, {"mask": PADDING, **FIRST}, draws="another block"),
         Step("dropout", look_at_dropout, draws="a block with dropout"),
         Step("dropout", look_at_dropout, FIRST, draws="a block with dropout"),

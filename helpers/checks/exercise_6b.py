@@ -10,7 +10,7 @@ import torch
 from helpers.checks.decoder_case import make_case
 from helpers.checks.decoder_dropout import seen_decoder_dropout
 from helpers.checks.devices import seen_elsewhere
-from helpers.checks.draw import PADDING, PER_HEAD, PER_QUERY, Draw
+from helpers.checks.draw import PADDING, PER_HEAD, PER_QUERY, ROWS, TABLE, Draw
 from helpers.checks.dropout import (
     in_train_mode,
     seen_default_dropout,
@@ -69,12 +69,9 @@ def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
     yield case.seen(f"The output in eval mode with dropout={P}", first)
 
 
-def look_at_training(subject: Subject, draw: Draw) -> Iterator[Seen]:
+def look_at_training(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """With dropout=0 none in train mode either."""
-    case = make_case(subject, draw)
-    with in_train_mode(case.layer):
-        output = case.call()
-    yield case.seen("The output in train mode with dropout=0", output)
+    yield make_case(subject, draw, **settings).seen_in_train_mode("The output in train mode with dropout=0")
 
 
 def look_at_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -170,9 +167,10 @@ def _output(right: str, draws: str = "a block", **settings: Any) -> Step:
     return Step(right, look_at_output, settings, simpler_cases(settings, _USUAL, SIMPLER), draws=draws)
 
 
+BOTH: dict[str, Any] = {"mask": PADDING, "memory_mask": PADDING}
 P, PLACES_P = 0.7, 0.5
 OTHER_PLACES = (
-    "dropout falls on other places than in the text of the exercise, where `self.dropout` goes around what both "
+    "dropout is applied in other places than in the text of the exercise, where `self.dropout` goes around what both "
     "attentions and the MLP return."
 )
 LEFT_ON_CPU = "on a GPU it would stop: the causal mask stays behind on the CPU. `.to(x.device)` takes it along."
@@ -192,7 +190,9 @@ EXERCISE = Exercise(
         _output("the memory"),
         *(_output("masks", memory=False, mask=mask) for mask in (PADDING, PER_QUERY, PER_HEAD)),
         *(_output("memory masks", memory_mask=mask) for mask in (PADDING, PER_QUERY, PER_HEAD)),
-        _output("both masks", "another block", mask=PADDING, memory_mask=PADDING),
+        _output("both masks", "another block", **BOTH),
+        _output("masks", "another block", mask=ROWS, memory_mask=TABLE),
+        _output("masks", "another block", mask=TABLE),
         _output("sizes of 1", ones="b t"),
         _output("sizes of 1", ones="tk"),
         _output("sizes of 1", ones="t", memory_mask=PADDING),
@@ -207,6 +207,7 @@ EXERCISE = Exercise(
         Step("using a block twice", look_twice),
         Step("eval mode", look_at_eval, draws="a block with dropout"),
         Step("train mode without dropout", look_at_training, draws="another block"),
+        Step("train mode without dropout", look_at_training, BOTH, draws="another block"),
         Step("dropout", look_at_dropout, draws="a block with dropout"),
         Step("the defaults", look_at_defaults, draws="the defaults"),
         Step("the defaults", look_at_default_dropout, draws="the defaults"),

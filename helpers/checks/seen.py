@@ -38,6 +38,8 @@ class Seen:
         What the dtype must be, where that matters.
     told : mapping
         For facts: what to tell a student for whom this fact is wrong.
+    remarks : mapping
+        For facts of a step that is not needed for a pass: what to say beside it, instead of the step's remark.
     shares : bool
         Whether the numbers along the last axis should add up to 1.
     clue : callable, optional
@@ -56,6 +58,7 @@ class Seen:
     also: Callable[[], list[torch.Tensor]] | None = None
     dtype: torch.dtype | None = None
     told: Mapping[str, str] = field(default_factory=dict)
+    remarks: Mapping[str, str] = field(default_factory=dict)
     shares: bool = False
     clue: Callable[[torch.Tensor], str] | None = None
     alone: Callable[[], torch.Tensor] | None = None

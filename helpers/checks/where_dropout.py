@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -85,7 +85,14 @@ def seen_dropout(
             f"{place} as often": f"About {p:.0%} of {place} should be dropped; here it is {share:.0%}.",
             f"{place} one by one": f"Of {place}, each number should be dropped on its own; here they go together.",
         }
-    return Seen(what, facts, lambda: dict.fromkeys(facts, True), told=words)
+    remarks = {name: text for name, text in words.items() if is_known and name != "a way"}
+    return Seen(what, facts, lambda: dict.fromkeys(facts, True), told=words, remarks=remarks)
+
+
+def seen_left_out(what: str, told: Mapping[str, str], missing: Collection[str]) -> Seen:
+    """Return that nothing is ever dropped at the places that are `missing`; `told` says so of each."""
+    facts = {place: place not in missing for place in told}
+    return Seen(what, facts, lambda: dict.fromkeys(facts, True), told=told, remarks=told)
 
 
 def _near(came: torch.Tensor, ways: torch.Tensor) -> torch.Tensor:
