@@ -64,6 +64,15 @@ def test_masks_and_contexts_are_looked_at_together_with_what_is_rare(code: str, 
         assert words in str(failure(check, answer, seed))
 
 
+def test_a_context_as_long_as_the_text_is_a_context_too() -> None:
+    answer = mutated(
+        TorchsOwn,
+        ("x if context is None else context", "x if context is None or context.shape == x.shape else context"),
+    )
+    for seed in (1, 22, 333):
+        assert "`context` changes nothing" in str(failure(check, answer, seed))
+
+
 def test_an_answer_that_stops_at_inputs_that_are_not_contiguous_gets_a_remark(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

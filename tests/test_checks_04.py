@@ -112,3 +112,12 @@ def test_a_text_of_padding_is_looked_at_with_the_norm_first_too() -> None:
         first_line = str(failure(check, answer, seed)).splitlines()[0]
         assert "where a word may attend to nothing" in first_line
         assert "with norm_first=True" in first_line
+
+
+def test_train_mode_is_looked_at_with_a_mask() -> None:
+    last = "self.norm_1(x + self.dropout(self.attention(x, {}"
+    answer = mutated(right_4.AsInTheLesson, (last.format("mask"), last.format("None if self.training else mask")))
+    for seed in (1, 22, 333):
+        told = str(failure(check, answer, seed))
+        assert "in train mode with dropout=0" in told
+        assert "depends on the others" not in told

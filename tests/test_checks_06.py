@@ -279,3 +279,30 @@ def test_a_second_failure_offers_the_first_hint_and_a_third_the_second(check: An
     assert "Hint" not in told[0]
     assert exercise.hints[0] in told[1]
     assert exercise.hints[1] in told[2]
+
+
+JOINED, HANDED_ON = "allowed = allowed & mask", "self.cross_attention(x, {},"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (HANDED_ON.format("memory_mask"), HANDED_ON.format("None if self.training else memory_mask"), "in train mode"),
+        (JOINED, f"{JOINED}[:, :, :, :]", "too many indices"),
+        (JOINED, f"{JOINED} if mask.dim() > 2 else allowed", r"a mask \(t, t\)"),
+        (JOINED, f"{JOINED} if mask.dim() != 3 else allowed", r"a mask \(1, t, t\)"),
+    ],
+)
+def test_masks_of_every_shape_are_looked_at_and_in_train_mode_too(old: str, new: str, words: str) -> None:
+    for seed in SEEDS:
+        assert re.search(words, str(failure(checks.decoder_block, mutated(AsInTheLesson, (old, new)), seed)))
+
+
+def test_parts_that_are_called_as_others_are_remarked_upon(capsys: pytest.CaptureFixture[str]) -> None:
+    second, third = "self.norm_{}(x + self.dropout(self.cross", "return self.norm_{}("
+    changes = [(line.format(old), line.format(new)) for line, old, new in ((second, 2, 3), (third, 3, 2))]
+    checks.decoder_block(mutated(AsInTheLesson, *changes), seed=1, record=False)
+    assert "`norm_2` and `norm_3`: in the text of the exercise other parts" in capsys.readouterr().out
+    changes = [("x, allowed)", "x, mask=allowed)"), ("self.self_", "self.some_"), ("self.cross_", "self.self_")]
+    checks.decoder_block(mutated(AsInTheLesson, *changes), seed=1, record=False)
+    assert "`self_attention`: in the text of the exercise other parts" in capsys.readouterr().out

@@ -225,6 +225,11 @@ class OnTheCPU(AsInTheLesson):
         return super().pool(x, mask) + torch.zeros(self.k)
 
 
+class CutWithoutAWord(AsInTheLesson):
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        return super().forward(token_ids[:, :64], None if mask is None else mask[:, :64])
+
+
 class AWordForPadding(AsInTheLesson):
     def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
         super().__init__(k, h, depth, max_len, v, c)
@@ -294,13 +299,14 @@ def test_dropout_that_is_not_handed_on_is_remarked_upon(capsys: pytest.CaptureFi
         (ClassifierAsNumbers, r"No gradient reaches the classifier \(`weight`\)"),
         (NoMaskLikeLastTime, "used before, for other texts of the same sizes"),
         (OnTheCPU, "a tensor stays on the CPU: line .* of `pool`"),
+        (CutWithoutAWord, "for texts of 139 words"),
         (AWordForPadding, r"With `padding_idx=1` the vector of that id never learns"),
         (ShortRows, "changes the numbers of the embedding"),
         (CutToLength, "the text is cut to max_len without a word"),
         (NoClassifiersBias, "The classifier's bias is missing"),
         (Sigmoid, "The output went through a sigmoid"),
         (SoftmaxOverTexts, "a softmax ran over the texts"),
-        (WrongForOneWord, "Right so far: .*a text without words"),
+        (WrongForOneWord, "Right so far: .*the logits with a mask"),
         (BlankMean, "blank"),
         (Forgetful, "returns None"),
         (TwoMore, r"With depth=(2 the model has 4|3 the model has 5) blocks"),

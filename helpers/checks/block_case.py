@@ -110,8 +110,8 @@ class Block:
             reseed(subject.seeds[1])  # as if nothing had been called
             fitted.weights |= ways[known]
         self.fitted = remembered(subject, draw, str(self.sizes), fitted)
-        self.words = "".join(f" with {name}={value!r}" for name, value in self.options.items())
-        self.words += " with bias=True" if bias else ""
+        told = [f"{name}={value!r}" for name, value in self.options.items()] + ["bias=True"] * bias
+        self.words = f" with {', '.join(told)}" if told else ""
 
 
 class Case:

@@ -100,7 +100,9 @@ class Block:
         subject.insist_on_registered(layer)
         self.layer = layer if dtype == torch.float32 else layer.to(dtype)
         options = fit_decoder(subject, draw, self.layer, self.sizes, dtype)
-        fitted = options.joined(*self._which(subject, draw, options, dtype))
+        way = self._which(subject, draw, options, dtype)
+        self.misnamed = options.misnamed(self.layer, *way)
+        fitted = options.joined(*way)
         self.fitted = remembered(subject, draw, str(self.sizes), fitted)
 
     def _which(self, subject: Subject, draw: Draw, options: Options, dtype: torch.dtype) -> tuple[int, tuple[int, ...]]:

@@ -33,12 +33,15 @@ class Options:
         Its two layers.
     norm_layers : list of nn.Module
         The norms themselves.
+    attention_layers : list of nn.Module
+        The two attentions, if both are layers.
     """
 
     attentions: Sequence[tuple[Fitted, Fitted]]
     norms: list[Fitted]
     mlp: Fitted
     norm_layers: list[nn.Module]
+    attention_layers: list[nn.Module]
 
     def firsts(self) -> list[int]:
         """For each attention that may be the one in the text so far, the first pair that begins with it."""
@@ -52,6 +55,14 @@ class Options:
             return self.attentions.with_first_of(i)
         first = self.attentions[i][0]
         return [other for other, pair in enumerate(self.attentions) if pair[0] is first]
+
+    def misnamed(self, block: nn.Module, attentions: int, norms: Sequence[int]) -> list[str]:
+        """Return which of the lesson's names belong to another part than in the lesson."""
+        places = {f"norm_{place}": self.norm_layers[i] for place, i in enumerate(norms, start=1)}
+        if self.attention_layers:
+            first, second = self.attention_layers[:: -1 if attentions else 1]
+            places |= {"self_attention": first, "cross_attention": second}
+        return [name for name, part in places.items() if getattr(block, name, part) is not part]
 
     def joined(self, attentions: int, norms: Sequence[int]) -> Fitted:
         """Return all weights under names such as ``"self-attention.to_keys.weight"`` and ``"norm 2.bias"``."""
@@ -124,7 +135,7 @@ def fit_decoder(subject: Subject, draw: Draw, block: nn.Module, sizes: dict[str,
     fit_mlp(subject, draw, mlp, modules, taken, sizes, False, dtype)
     taken |= {id(p) for p in mlp.claimed}
     randomize([p for p in block.parameters() if id(p) not in taken], draw.again("others"))
-    return Options(attentions, fitted_norms, mlp, norms)
+    return Options(attentions, fitted_norms, mlp, norms, whole if len(whole) == 2 else [])
 
 
 def _known_matrices(subject: Subject, block: nn.Module, others: set[int], k: int) -> list[Matrix]:

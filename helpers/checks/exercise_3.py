@@ -253,6 +253,7 @@ EXERCISE = Exercise(
         *(_output("masks", mask=mask) for mask in (PADDING, CAUSAL, PER_QUERY, PER_HEAD)),
         *(_output("masks with a context", mask=mask, context=True) for mask in (PADDING, CAUSAL, PER_HEAD)),
         _output("head_dim", heads="own", mask=PER_QUERY, context=True),
+        _output("masks with a context", mask=PADDING, context=True, t=5, tk=5),
         Step("the order of the arguments", look_at_order),
         _output("masks", mask=PADDING, context=True, ones="t"),
         _output("masks", mask=PER_QUERY, ones="b h"),

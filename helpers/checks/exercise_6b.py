@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from helpers.checks.decoder_case import make_case
+from helpers.checks.decoder_case import Block, make_case
 from helpers.checks.decoder_dropout import seen_decoder_dropout
 from helpers.checks.devices import seen_elsewhere
 from helpers.checks.draw import PADDING, PER_HEAD, PER_QUERY, ROWS, TABLE, Draw
@@ -141,6 +141,17 @@ def look_at_order(subject: Subject, draw: Draw) -> Iterator[Seen]:
     yield Seen("The order of the arguments", {"order": same(came, wanted)}, lambda: {"order": True}, told=told)
 
 
+def look_at_names(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """What is called as in the lesson is what it is there: functions further down read these parts by name."""
+    misnamed = subject.shared(Block, draw).misnamed
+    names = " and ".join(f"`{name}`" for name in misnamed)
+    told = (
+        f"{names}: in the text of the exercise other parts are called so. The block computes the same, but what stands "
+        "further down in the lesson reads its parts by name."
+    )
+    yield Seen("The names", {"right": not misnamed}, lambda: {"right": True}, remarks={"right": told})
+
+
 def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """Tensors that are made on the way, such as the causal mask, are made where the inputs are."""
     case = make_case(subject, draw, mask=PADDING, memory_mask=PADDING)
@@ -214,6 +225,7 @@ EXERCISE = Exercise(
         Step("the places of dropout", look_at_places_of_dropout, remark=OTHER_PLACES),
         Step("the order of the arguments", look_at_order, draws="another block"),
         Step("other devices", look_elsewhere, remark=LEFT_ON_CPU),
+        Step("names", look_at_names, remark="its parts have each other's names.", draws="a block"),
     ),
     telling="both masks",
     misconceptions=MISCONCEPTIONS,

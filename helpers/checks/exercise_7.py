@@ -172,6 +172,22 @@ def look_at_dropout(subject: Subject, draw: Draw) -> Iterator[Seen]:
     yield Seen("Train mode", facts, lambda: dict.fromkeys(facts, True))
 
 
+def look_at_long(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Long texts: nothing is cut."""
+    case = Case(subject, draw, b=2, t=139, h=2)
+    yield case.seen("logits", case.call(), "For texts of 139 words, the output")
+
+
+def look_at_randomness(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """With dropout, train mode is random."""
+    if not takes_dropout(subject.answer):
+        return
+    case = Case(subject, draw, dropout=0.6, b=2)
+    with in_train_mode(case.model):
+        facts = {"another the second time": not same(case.call(), case.call())}
+    yield Seen("Train mode", facts, lambda: dict.fromkeys(facts, True))
+
+
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """A model that has been used keeps nothing: neither of longer texts, nor of other texts of the same sizes."""
     case = Case(subject, draw, padding=2, b=3)
@@ -225,17 +241,23 @@ EXERCISE = Exercise(
         _stage("the blocks with a mask", "blocks", "a mask", **MASKED),
         _stage("the mean with a mask", "pooled", "a mask", **MASKED),
         _stage("the logits with a mask", "logits", "a mask", **MASKED),
+        _stage("sizes of 1", "logits", padding=1, b=1, c=1),
+        _stage("sizes of 1", "logits", padding=0, t=1, h=1),
         Step("using a model twice", look_twice),
         Step("padding", look_at_padding, MASKED, draws="a mask"),
         Step("padding", look_at_mixed, MASKED, draws="a mask"),
         Step("a text without words", look_at_empty, MASKED, draws="a mask"),
-        _stage("sizes of 1", "logits", padding=1, b=1, c=1),
-        _stage("sizes of 1", "logits", padding=0, t=1, h=1),
+        Step("long texts", look_at_long),
         Step("texts that are too long", look_at_longest, draws="no mask"),
         _stage("float64", "logits", "float64", **DOUBLE),
         Step("the gradients", look_at_gradients, DOUBLE, draws="float64"),
         Step("train mode", look_at_training, MASKED, draws="a mask"),
         Step("another device", look_elsewhere, MASKED),
+        Step(
+            "dropout",
+            look_at_randomness,
+            remark="with dropout=0.6, two calls in train mode give the same: `dropout` has no effect. Hand it on.",
+        ),
         Step(
             "dropout",
             look_at_dropout,

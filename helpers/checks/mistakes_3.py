@@ -140,7 +140,9 @@ class OneProjection(SelfAttentionByHand):
 
 
 @MISCONCEPTIONS(
-    "queries and keys exchanged", "`to_queries` makes the keys here, and `to_keys` the queries: they are exchanged."
+    "queries and keys exchanged",
+    "What `to_queries` makes serves as keys, and what `to_keys` makes as queries: they are exchanged, where they are "
+    "made or where they are handed to the attention.",
 )
 class QueriesAndKeysExchanged(SelfAttentionByHand):
     def project(self, x: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

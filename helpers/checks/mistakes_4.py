@@ -220,6 +220,27 @@ class NoSecondNorm(BlockByHand):
         return x + self.mlp(x)
 
 
+@MISCONCEPTIONS(
+    "no second norm with the norm first",
+    "With norm_first=True, what goes into the MLP is not normalized: there, too, `norm_2` has its place.",
+)
+class NoSecondNormFirst(BlockByHand):
+    def with_norm_first(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        x = x + self.attend(self.norm_1(x), mask)
+        return x + self.mlp(x)
+
+
+@MISCONCEPTIONS(
+    "residual path of the MLP after its norm",
+    "With norm_first=True, the MLP's residual path starts after `norm_2`. It should carry x as it came: the norm is "
+    "for what goes into the MLP alone.",
+)
+class ResidualAfterSecondNorm(BlockByHand):
+    def with_norm_first(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        x = self.norm_2(x + self.attend(self.norm_1(x), mask))
+        return x + self.mlp(x)
+
+
 @MISCONCEPTIONS("no first norm", "The sum after the attention is not normalized: `norm_1` is never used.")
 class NoFirstNorm(BlockByHand):
     def with_norm_last(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:

@@ -112,6 +112,15 @@ class PositionsScaled(TransformerByHand):
 
 
 @MISCONCEPTIONS(
+    "no positions",
+    "Positions are left out: the model could not tell “dog bites man” from “man bites dog”.",
+)
+class NoPositions(TransformerByHand):
+    def start(self, x: torch.Tensor) -> torch.Tensor:
+        return x * math.sqrt(self.k)
+
+
+@MISCONCEPTIONS(
     "positions after the blocks",
     "Positions are added after the blocks. Attention needs them: add them to the words, before the first block.",
 )
@@ -121,15 +130,6 @@ class PositionsAfterBlocks(TransformerByHand):
 
     def through_blocks(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         return self.positions(super().through_blocks(x, mask))
-
-
-@MISCONCEPTIONS(
-    "no positions",
-    "Positions are left out: the model could not tell “dog bites man” from “man bites dog”.",
-)
-class NoPositions(TransformerByHand):
-    def start(self, x: torch.Tensor) -> torch.Tensor:
-        return x * math.sqrt(self.k)
 
 
 @MISCONCEPTIONS(

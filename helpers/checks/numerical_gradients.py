@@ -40,6 +40,8 @@ def seen_other_gradients(
     """
     ids = {id(parameter) for parameter in known}
     others = {name: p for name, p in layer.named_parameters() if id(p) not in ids}
+    # Frozen zeros are a way to have no bias.
+    others = {name: p for name, p in others.items() if p.requires_grad or bool(p.any())}
     if not others:
         return
     output = call()

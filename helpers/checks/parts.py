@@ -66,6 +66,9 @@ def part(module: nn.Module, name: str, owner: str) -> nn.Module:
     if not isinstance(found, nn.Module):
         sentence = f"`{name}` is a {type(found).__name__}. It should be a layer, such as `nn.Linear`."
         raise Trouble(sentence, "no layer", name)
+    if isinstance(found, nn.ModuleList | nn.ModuleDict | nn.ParameterList | nn.ParameterDict):
+        sentence = f"`{name}` is a {type(found).__name__}. It should be one layer, such as `nn.Linear`, for all heads."
+        raise Trouble(sentence, "no layer", name)
     return found
 
 
@@ -106,6 +109,8 @@ def randomize(parameters: Iterable[torch.Tensor], draw: Draw) -> None:
     """Draw parameters of linear layers."""
     with torch.no_grad():
         for parameter in parameters:
+            if not parameter.requires_grad:  # it stays what it is: zeros, say, in place of a bias
+                continue
             scale = 1.2 * parameter.shape[-1] ** -0.5 if parameter.dim() > 1 else 0.7
             parameter.copy_(draw.normal(*parameter.shape, scale=scale))
 
@@ -131,12 +136,13 @@ def remembered(subject: Subject, draw: Draw, name: str, fitted: Fitted) -> Fitte
 def _compare(name: str, found: tuple[int, int, bool], wanted: Wanted) -> None:
     inputs, outputs, bias = found
     key = ("sizes", name, inputs, outputs, bias)
+    shown = {"mlp_1": "The MLP's first layer", "mlp_2": "The MLP's second layer"}.get(name, f"`{name}`")
     if (inputs, outputs) != (wanted.inputs, wanted.outputs):
-        sentence = f"`{name}` maps {inputs} features to {outputs}; it should map {wanted.inputs} to {wanted.outputs}"
+        sentence = f"{shown} maps {inputs} features to {outputs}; it should map {wanted.inputs} to {wanted.outputs}"
         raise Trouble(sentence + (f", {wanted.why}." if wanted.why else "."), *key)
     if wanted.bias is not None and bias != wanted.bias:
         have = "has a bias, and should have none" if bias else "has no bias, and should have one"
-        raise Trouble(f"`{name}` {have}{f', {wanted.why}' if wanted.why else ''}.", *key)
+        raise Trouble(f"{shown} {have}{f', {wanted.why}' if wanted.why else ''}.", *key)
 
 
 def _read_off(

@@ -132,7 +132,8 @@ class Case:
                 hook.remove()
         depth = self.sizes["depth"]
         if called != list(range(1, depth + 1)):
-            come = f"the blocks called are {', '.join(map(str, called))}" if called else "no block is called"
+            come = f"blocks are called in this order: {', '.join(map(str, called))}" if called else "no block is called"
+            come = f"only block {called[0]} is called" if len(called) == 1 else come
             sentence = f"With depth={depth}, {come}. Hand x to each block once, one after the other, from the first on."
             return found | dict.fromkeys(("input", "blocks"), Trouble(sentence, "calls", *called))
         for name, tensor in (("input", inputs[0]), ("blocks", outputs[-1])):

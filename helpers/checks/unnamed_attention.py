@@ -78,14 +78,16 @@ def attention_matrices(block: nn.Module, others: set[int], k: int) -> list[Matri
         if isinstance(module, nn.Linear):
             if module.weight.shape in ((k, k), (2 * k, k), (3 * k, k)):
                 found.append(Matrix(name, module.weight, module.bias, module))
-        elif not isinstance(module, nn.LayerNorm | nn.Conv1d):
+        elif not isinstance(module, nn.LayerNorm | nn.Conv1d | nn.ParameterList | nn.ParameterDict):
             found += _loose(name, module, k)
     return found
 
 
 def _loose(start: str, module: nn.Module, k: int) -> list[Matrix]:
     """Return a module's own matrices; their biases stand in the same order, or there is one, for the way back."""
-    own = {f"{start}.{name}": p for name, p in module._parameters.items() if p is not None}
+    lists = [m for m in module.children() if isinstance(m, nn.ParameterList | nn.ParameterDict)]
+    held = [p for part in (*lists, module) for p in part._parameters.values() if p is not None]
+    own = {f"{start}.{i}": p for i, p in enumerate(held)}
     shapes = [(k, n * k) for n in (1, 2, 3)] + [(n * k, k) for n in (2, 3)]
     matrices = []
     for name, parameter in own.items():

@@ -192,7 +192,44 @@ class OfParameters(AsInTheLesson):
         return self.norm_3(x + self.dropout(self.mlp(x.mT).mT))
 
 
+class Listed(nn.Module):
+    """Attention whose matrices stand in a list, the bias of the way back beside it."""
+
+    def __init__(self, k: int, h: int) -> None:
+        super().__init__()
+        self.h = h
+        self.matrices = nn.ParameterList(torch.randn(k, k) / k**0.5 for _ in range(4))
+        self.shift = nn.Parameter(torch.zeros(k))
+
+    def forward(self, x, source, mask):  # type: ignore[no-untyped-def]
+        places = zip((x, source, source), self.matrices, strict=False)
+        q, k, v = ((y @ matrix).unflatten(2, (self.h, -1)).transpose(1, 2) for y, matrix in places)
+        scores = q @ k.mT / q.shape[-1] ** 0.5
+        mask = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
+        weights = scores.masked_fill(~mask, -torch.inf).softmax(-1).masked_fill(~mask, 0.0)
+        return (weights @ v).transpose(1, 2).flatten(2) @ self.matrices[3] + self.shift
+
+
+class OfLists(OfParameters):
+    """Matrices in lists of parameters."""
+
+    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
+        super().__init__(embed_dim, num_heads, hidden_dim, dropout)
+        self.self_attention, self.cross_attention = Listed(embed_dim, num_heads), Listed(embed_dim, num_heads)
+
+
+class WithFrozenZeros(WithTorchsAttention):
+    """nn.MultiheadAttention always has its biases, or none at all: zeros that never learn leave out the first three."""
+
+    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
+        super().__init__(embed_dim, num_heads, hidden_dim, dropout)
+        for attention in (self.one, self.other):
+            nn.init.zeros_(attention.in_proj_bias).requires_grad_(False)
+
+
 ANSWERS = (
+    OfLists,
+    WithFrozenZeros,
     OfParameters,
     WrittenOut,
     AsInTheLesson,
