@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from typing import Any
 
@@ -113,9 +114,67 @@ def found_by_counting_words(text: str, model: Any, tokenizer: Any) -> dict[str, 
     return found
 
 
+def with_masks(text: str, model: Any, tokenizer: Any, masks: Any) -> dict[str, float]:
+    """The lesson's function with masks of one's own making."""
+    template, options = parse_options(text)
+    probabilities = {}
+    with in_eval_mode(model), torch.no_grad():
+        for option in options:
+            pieces = pieces_of(option, tokenizer)
+            filled = template.replace(BLANK, masks(option, pieces, tokenizer))
+            token_ids = tokenizer(filled, return_tensors="pt")["input_ids"]
+            places = (token_ids[0] == tokenizer.mask_token_id).nonzero().flatten()
+            probability = 1.0
+            for place, piece in zip(places, pieces, strict=True):
+                probability *= model(token_ids).logits[0, place].softmax(-1)[piece].item()
+                token_ids[0, place] = piece
+            probabilities[option] = probability
+    return probabilities
+
+
+def masks_of_ids(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    return with_masks(text, model, tokenizer, lambda option, ps, tok: " ".join([str(tok.mask_token_id)] * len(ps)))
+
+
+def the_option_for_masks(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    return with_masks(text, model, tokenizer, lambda option, ps, tok: option)
+
+
+def a_mask_for_each_letter(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    return with_masks(text, model, tokenizer, lambda option, ps, tok: " ".join([tok.mask_token] * len(option)))
+
+
+def one_mask_too_many(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    return with_masks(text, model, tokenizer, lambda option, ps, tok: " ".join([tok.mask_token] * (len(ps) + 1)))
+
+
+def added_from_one(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    return asked(text, model, tokenizer, lambda *args: sum(one_by_one(*args), start=1.0))
+
+
+def keys_in_lower_case(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    return {option.lower(): value for option, value in options_by_hand(text, model, tokenizer).items()}
+
+
+def text_in_lower_case(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    return options_by_hand(text.lower(), model, tokenizer)
+
+
+def log_at_the_end(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    return {option: math.log(value) for option, value in options_by_hand(text, model, tokenizer).items()}
+
+
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
+        (masks_of_ids, "no masks"),
+        (the_option_for_masks, "no masks"),
+        (a_mask_for_each_letter, "more masks than pieces"),
+        (one_mask_too_many, "more masks than pieces"),
+        (added_from_one, "added to 1"),
+        (keys_in_lower_case, "options in lower case"),
+        (text_in_lower_case, "options in lower case"),
+        (log_at_the_end, "logarithms"),
         (never_filled_in, "filled in too late"),
         (softmax_of_the_options, "shared out among the options"),
         (found_by_counting_words, "one place off"),
@@ -156,6 +215,21 @@ def numbers_in_quotes(text: str, model: Any, tokenizer: Any) -> dict[str, str]:
 
 def rounded(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
     return {option: round(value, 5) for option, value in options_by_hand(text, model, tokenizer).items()}
+
+
+def rounded_to_eight(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    return {option: round(value, 8) for option, value in options_by_hand(text, model, tokenizer).items()}
+
+
+def at_least_a_millionth(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    return {option: max(value, 1e-6) for option, value in options_by_hand(text, model, tokenizer).items()}
+
+
+def known_by_text(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    memo = known_by_text.__dict__.setdefault("memo", {})
+    if text not in memo:
+        memo[text] = options_by_hand(text, model, tokenizer)
+    return memo[text]  # type: ignore[no-any-return]
 
 
 def all_in_training_mode(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
@@ -207,7 +281,10 @@ def long_ones_wrong(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
         (words_for_numbers, "'rather likely' for '.+': a number is wanted"),
         (numbers_in_quotes, "a number is wanted"),
         (rounded, "Expected .* at option"),
-        (all_in_training_mode, "put each part back into the mode that it was in"),
+        (rounded_to_eight, r"Expected \S+e-\d+ for “\w+”, got 0\b"),
+        (at_least_a_millionth, r"Expected \S+e-\d+ for “\w+”, got 1e-06"),
+        (known_by_text, "asked about before, of a model with other weights"),
+        (all_in_training_mode, "were in eval mode before, and are in training mode now: put each part back into"),
         (trains_the_model, "a question should leave no trace"),
         (remembers, "asked again|leave no trace"),
         (answers_anything, "should raise a ValueError, as `parse_options` does; here comes dict"),

@@ -17,7 +17,10 @@ from helpers.checks.subject import Subject
 
 def look_at(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """The probabilities of a sentence's options; `settings` are those of `Case`."""
-    yield Case(subject, draw, **settings).seen()
+    case = Case(subject, draw, **settings)
+    yield case.seen()
+    if settings.get("rare"):
+        yield case.seen_alone()
 
 
 def look_at_modes(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -30,18 +33,20 @@ def look_at_modes(subject: Subject, draw: Draw) -> Iterator[Seen]:
     # Which other modes these are tells one mistake from another.
     left = modes == modes_after or ("all in eval mode" if not any(modes_after) else "others")
     facts = {"the weights": weights == weights_after, "the modes": left}
+    moved = "It was handed over in training mode, and it is in another mode afterwards"
+    if any(after and not before for before, after in zip(modes, modes_after, strict=True)):
+        moved = "Some of its parts were in eval mode before, and are in training mode now"
     told = {
         "the weights": "Its weights or their gradients have changed: a question should leave no trace.",
-        "the modes": "It was handed over in training mode, and it is in another mode afterwards: put each part back "
-        "into the mode that it was in, as `with in_eval_mode(model):` does.",
+        "the modes": f"{moved}: put each part back into the mode that it was in, as `with in_eval_mode(model):` does.",
     }
     yield Seen("What is left of the model", facts, lambda: dict.fromkeys(told, True), told=told)
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """A second question is answered as if it were the first."""
-    case = Case(subject, draw, (2, 1))
-    yield case.seen("What comes for the first of two questions")
+    """A second question is answered as if it were the first; a step before has asked it of other weights."""
+    case = Case(subject, draw, (2, 1), trained_on=True)
+    yield case.seen("What comes for a text that was asked about before, of a model with other weights,")
     yield case.seen("What comes when the same question is asked again")
 
 
@@ -106,8 +111,8 @@ EXERCISE = Exercise(
         Step("options of several pieces", look_at, {"pieces": (1, 2, 3)}, _SIMPLER),
         Step("a mark after the options", look_at, {"pieces": (1, 2), "mark": ".", "after": 0}),
         Step("a mark after the options", look_at, {"pieces": (2, 2), "mark": ","}),
-        Step("options that come first", look_at, {"pieces": (2, 1), "before": 0}),
-        Step("options that come last", look_at, {"pieces": (2, 1), "after": 0}),
+        Step("options that come first", look_at, {"pieces": (2, 1), "before": 0, "capitals": True}),
+        Step("options that come last", look_at, {"pieces": (2, 1), "after": 0, "rare": True}),
         Step("a model in training mode", look_at_modes, draws="asked again"),
         Step("asking twice", look_twice, draws="asked again"),
         Step("what cannot be asked", look_at_errors, draws="one piece"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -38,6 +38,12 @@ class Case:
         What follows the options without a space.
     training
         Whether the model is handed over in training mode, with dropout.
+    capitals
+        Whether the options begin with a capital, as they do where a sentence begins with them.
+    rare
+        Whether options of several pieces are very improbable.
+    trained_on
+        Whether the model has other weights than it had when it was asked the same elsewhere.
     """
 
     def __init__(
@@ -50,15 +56,39 @@ class Case:
         after: int | None = None,
         mark: str = "",
         training: bool = False,
+        capitals: bool = False,
+        rare: bool = False,
+        trained_on: bool = False,
     ) -> None:
         self.tokenizer = _tokenizer()
         self.subject, self.model = subject, _model_for(subject)
-        key = ("case", draw.seed, *pieces, before, after, mark)
+        key: tuple[Any, ...] = ("case", draw.seed, *pieces, before, after, mark, capitals, rare)
         if key not in subject.notes:  # a misconception that is compared with an answer is asked the same
-            subject.notes[key] = _drawn(self.model, draw, pieces, before, after, mark)
+            subject.notes[key] = _drawn(self.model, draw, pieces, before, after, mark, capitals, rare)
         weights, self.text, self.pieces, self.probabilities = subject.notes[key]
+        if trained_on:
+            if (key, "trained on") not in subject.notes:
+                weights = _weights(self.model, draw.again("other weights"), rare)
+                _set(self.model.eval(), weights)
+                found = {option: self._probability(option) for option in self.pieces}
+                subject.notes[key, "trained on"] = weights, found
+            weights, self.probabilities = subject.notes[key, "trained on"]
+        self.usual = [option for option, made_of in self.pieces.items() if not rare or len(made_of) == 1]
         _set(self.model, weights)
         self.model.train(training)
+
+    def _probability(self, option: str) -> float:
+        """How probable the model finds an option of its text, a piece at a time."""
+        masks = " ".join(["[MASK]"] * len(self.pieces[option]))
+        ids = self.tokenizer(self.text.replace("/".join(self.pieces), masks), return_tensors="pt")["input_ids"]
+        probability = 1.0
+        places = (ids[0] == VOCABULARY.index("[MASK]")).nonzero().flatten().tolist()
+        for place, piece in zip(places, self.pieces[option], strict=True):
+            number = VOCABULARY.index(piece)
+            with torch.no_grad():
+                probability *= float(self.model(ids).logits[0, place].softmax(-1)[number])
+            ids[0, place] = number
+        return probability
 
     def call(self) -> dict[str, Any]:
         """Return what the answer gives for the case's text.
@@ -80,20 +110,38 @@ class Case:
 
     def seen(self, what: str = "") -> Seen:
         """Return the probabilities beside what they should be."""
-        named = ", ".join(f"“{option}”" for option in self.pieces)
+        named = ", ".join(f"“{option}”" for option in self.usual)
+        self.numbers = _numbers(self.call(), list(self.pieces), self.subject.name)
         return Seen(
             what or f"What comes for {named} in “{self.text}”",
-            _numbers(self.call(), list(self.pieces), self.subject.name),
-            lambda: torch.tensor(list(self.probabilities.values()), dtype=torch.float64),
+            self._of_usual(self.numbers.tolist()),
+            lambda: self._of_usual(self.probabilities.values()),
             ("option",),
-            {"option": len(self.pieces)},
+            {"option": len(self.usual)},
             clue=self._clue,
         )
 
+    def _of_usual(self, numbers: Iterable[float]) -> torch.Tensor:
+        """Of the numbers of all options, those of options that are not rare."""
+        chosen = [number for option, number in zip(self.pieces, numbers, strict=True) if option in self.usual]
+        return torch.tensor(chosen, dtype=torch.float64)
+
+    def seen_alone(self) -> Seen:
+        """Return of each number that was seen whether it is right beside its own size, however small that is."""
+        facts, told = {}, {}
+        for (option, right), number in zip(self.probabilities.items(), self.numbers.tolist(), strict=True):
+            facts[option] = abs(number - right) < 1e-3 * right
+            told[option] = (
+                f"Expected {right:.3g} for “{option}”, got {number:.3g}. Is it rounded, or kept from being small? A "
+                "ratio of two probabilities needs both as they are."
+            )
+        what = "The probabilities of rare options"
+        return Seen(what, facts, lambda: dict.fromkeys(facts, True), told=told, says_it_all=True)
+
     def _clue(self, got: torch.Tensor) -> str:
         """Name the options that are wrong, and what they are made of."""
-        right = close(got, torch.tensor(list(self.probabilities.values()), dtype=torch.float64)).tolist()
-        wrong = [option for option, is_right in zip(self.pieces, right, strict=True) if not is_right]
+        right = close(got, self._of_usual(self.probabilities.values())).tolist()
+        wrong = [option for option, is_right in zip(self.usual, right, strict=True) if not is_right]
         told = [f"“{option}” ({', '.join(self.pieces[option])})" for option in wrong]
         if bool((got < 0).any()):
             return "Some are negative: probabilities lie between 0 and 1"
@@ -159,7 +207,7 @@ def _set(model: Any, weights: Sequence[torch.Tensor]) -> None:
             parameter.requires_grad_()
 
 
-def _weights(model: Any, draw: Draw) -> list[torch.Tensor]:
+def _weights(model: Any, draw: Draw, rare: bool = False) -> list[torch.Tensor]:
     found = []
     for name, parameter in model.named_parameters():
         scale = 1.5 * parameter.shape[-1] ** -0.5 if parameter.dim() > 1 else 0.3
@@ -168,18 +216,27 @@ def _weights(model: Any, draw: Draw) -> list[torch.Tensor]:
             weight = torch.ones_like(weight)
         if parameter.shape == (len(VOCABULARY),):  # options should not be absurd: mistakes show in large numbers
             weight[len(OTHERS) + len(WORDS) :] += 2
+            if rare:
+                weight[-len(STEMS) - len(ENDINGS) :] -= 12
         found.append(weight)
     return found
 
 
 def _drawn(
-    model: Any, draw: Draw, pieces: Sequence[int], before: int | None, after: int | None, mark: str
+    model: Any,
+    draw: Draw,
+    pieces: Sequence[int],
+    before: int | None,
+    after: int | None,
+    mark: str,
+    capitals: bool,
+    rare: bool,
 ) -> tuple[list[torch.Tensor], str, dict[str, list[str]], dict[str, float]]:
     """A model's weights, a text, what each option is made of, and how probable it is."""
     before = draw.random.randint(2, 6) if before is None else before
     after = draw.random.randint(1, 3) if after is None else after
     words = draw.random.choices(WORDS, k=before + after)
-    weights = _weights(model, draw)
+    weights = _weights(model, draw, rare)
     _set(model.eval(), weights)
     spelt: dict[str, list[str]] = {}
     probabilities: dict[str, float] = {}
@@ -187,6 +244,7 @@ def _drawn(
         text = " ".join([*words[:before], " ".join(["[MASK]"] * count) + mark, *words[before:]])
         chosen, probability = _choose(model, text, count, draw, list(spelt.values()))
         option = "".join(piece.removeprefix("##") for piece in chosen)
+        option = option.capitalize() if capitals else option
         spelt[option], probabilities[option] = chosen, probability
     return weights, " ".join([*words[:before], "/".join(spelt) + mark, *words[before:]]), spelt, probabilities
 

@@ -121,6 +121,34 @@ def too_few_masks(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
 
 
 @MISCONCEPTIONS(
+    "no masks",
+    "The text has fewer masks than the option has pieces, even where there is one piece. Are they made of "
+    "`tokenizer.mask_token`, or of its id, or of the option itself?",
+)
+def no_masks(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    def score(template: str, pieces: list[int], model: Any, tokenizer: Any) -> float:
+        token_ids, places = hidden(template, 0, tokenizer)
+        pairs = zip(torch.tensor(places), pieces, strict=True)
+        return product([float(shares(model, token_ids)[place, piece]) for place, piece in pairs])
+
+    return asked(text, model, tokenizer, score)
+
+
+@MISCONCEPTIONS(
+    "more masks than pieces",
+    "There are more masks than the option has pieces. `masks` should hold one mask token for each of the `pieces`: is "
+    "something else counted, such as letters?",
+)
+def too_many_masks(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    def score(template: str, pieces: list[int], model: Any, tokenizer: Any) -> float:
+        token_ids, places = hidden(template, len(pieces) + 1, tokenizer)
+        pairs = zip(torch.tensor(places), pieces, strict=True)
+        return product([float(shares(model, token_ids)[place, piece]) for place, piece in pairs])
+
+    return asked(text, model, tokenizer, score)
+
+
+@MISCONCEPTIONS(
     "only the first mask looked at",
     "All pieces are looked up at the first mask. Each piece has a mask of its own: the second stands in the second.",
 )
@@ -177,6 +205,15 @@ def added(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
 
 
 @MISCONCEPTIONS(
+    "added to 1",
+    "The probabilities of the pieces are added to the 1 that stands at the beginning, so they come out above 1. One "
+    "piece *and then* the next: multiply.",
+)
+def added_to_one(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    return asked(text, model, tokenizer, lambda *args: 1 + sum(one_by_one(*args)))
+
+
+@MISCONCEPTIONS(
     "pieces averaged",
     "The pieces' probabilities are averaged. The option needs all of its pieces: multiply.",
 )
@@ -227,7 +264,8 @@ def logits(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
 
 @MISCONCEPTIONS(
     "logarithms",
-    "These are logarithms of the probabilities. Give the probabilities themselves: `softmax`, not `log_softmax`.",
+    "These are logarithms of the probabilities. Give the probabilities themselves: is there a `log_softmax` where "
+    "`softmax` should be, or a `log` at the end?",
 )
 def logarithms(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
     found = options_by_hand(text, model, tokenizer)
@@ -342,6 +380,15 @@ def mark_lost(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
         return product(one_by_one(before + BLANK + after.lstrip(".,!?;:"), pieces, model, tokenizer))
 
     return asked(text, model, tokenizer, score)
+
+
+@MISCONCEPTIONS(
+    "options in lower case",
+    "The options have lost their capitals: “He” in the text is “He” in the dictionary, too. Keep what `parse_options` "
+    "gives; the tokenizer does what its model needs.",
+)
+def in_lower_case(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
+    return options_by_hand(text.lower(), model, tokenizer)
 
 
 # The model
