@@ -18,7 +18,7 @@ from helpers.checks.draw import Draw
 from helpers.checks.mistakes_7 import MISCONCEPTIONS
 from helpers.checks.subject import Subject
 from helpers.checks.transformer_case import Case
-from helpers.layers import PositionalEncoding
+from helpers.layers import PositionalEncoding, Transformer
 
 SEEDS = (1, 22)
 
@@ -27,8 +27,6 @@ failure = partial(failure_of, checks.transformer)
 
 
 def test_the_lessons_own_answer_passes(capsys: pytest.CaptureFixture[str]) -> None:
-    from helpers.layers import Transformer
-
     checks.transformer(Transformer, record=False)
     assert capsys.readouterr().out.startswith("✓")
 
@@ -281,8 +279,6 @@ def test_dropout_that_is_not_handed_on_is_remarked_upon(capsys: pytest.CaptureFi
 
     checks.transformer(WithPaddingIndexAndDropout, seed=1, record=False)
     assert "One thing: with dropout=0, two calls in train mode still differ." in capsys.readouterr().out
-    from helpers.layers import Transformer
-
     checks.transformer(Transformer, seed=1, record=False)
     assert "One thing" not in capsys.readouterr().out
 
@@ -325,3 +321,14 @@ def test_a_wrong_answer_is_told_what_differs(answer: Any, words: str) -> None:
         failed = failure(answer, seed)
         assert re.search(words, str(failed)), str(failed)
         assert failed.misconception is None
+
+
+class DropsNothing(Transformer):
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int, dropout: float = 0.1) -> None:
+        super().__init__(k, h, depth, max_len, v, c, 0.0)
+
+
+def test_dropout_that_has_no_effect_is_remarked_upon(capsys: pytest.CaptureFixture[str]) -> None:
+    for answer in (DropsNothing, Transformer):
+        checks.transformer(answer, seed=1, record=False)
+        assert ("`dropout` has no effect" in capsys.readouterr().out) is (answer is DropsNothing)

@@ -193,7 +193,9 @@ def _not_right(seen: Seen) -> str:
 
 def _unreached(seen: Seen) -> str:
     where = seen.what.removeprefix("The gradient of ")
-    return f"No gradient reaches {where}. Is it used at all, or is something detached, or turned to NumPy, on the way?"
+    return (
+        f"No gradient reaches {where}. Is it used at all, or is something detached, or turned into NumPy, on the way?"
+    )
 
 
 def _in_other_cases(step: Step, subject: Subject, seed: int, index: int, seen: Seen) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -171,14 +172,15 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
         else:
             case.x, case.mask, case.context = others
         with second_call("with other numbers"):
-            yield case.seen(what)
+            yield replace(case.seen(what), alone=None)
     case.refit()
     with second_call("with other weights"):
-        yield case.seen("The output of a layer that was used before, with other weights since,")
+        yield replace(case.seen("The output of a layer that was used before, with other weights since,"), alone=None)
     case.x, case.mask, case.context, case.words = draw.normal(5, 9, case.sizes["k"]), None, None, ""
     case.sizes = case.sizes | {"b": 5, "t": 9}
     with second_call():
-        yield case.seen("The output of a layer that was used before, with other sizes, a mask and a context,")
+        what = "The output of a layer that was used before, with other sizes, a mask and a context,"
+        yield replace(case.seen(what), alone=None)
 
 
 def look_at_order(subject: Subject, draw: Draw) -> Iterator[Seen]:

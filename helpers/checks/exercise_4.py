@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -119,11 +120,13 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
         else:
             case.x, case.mask = others
         with second_call("with other numbers"):
-            yield case.seen("The output of a block that was used before, for other tensors of the same sizes,")
+            what = "The output of a block that was used before, for other tensors of the same sizes,"
+            yield replace(case.seen(what), alone=None)
     case.x, case.mask, case.words = draw.normal(5, 9, case.sizes["k"]), None, ""
     case.sizes = case.sizes | {"b": 5, "t": 9}
     with second_call():
-        yield case.seen("The output of a block that was used before, with other sizes and a mask,")
+        what = "The output of a block that was used before, with other sizes and a mask,"
+        yield replace(case.seen(what), alone=None)
 
 
 def look_elsewhere(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:

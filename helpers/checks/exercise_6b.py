@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -117,11 +118,13 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
         else:
             case.x, case.memory, case.mask, case.memory_mask = others
         with second_call("with other numbers"):
-            yield case.seen("The output of a block that was used before, for other tensors of the same sizes,")
+            what = "The output of a block that was used before, for other tensors of the same sizes,"
+            yield replace(case.seen(what), alone=None)
     case.x, case.has_memory, case.mask, case.memory_mask = draw.normal(5, 9, case.sizes["k"]), False, None, None
     case.words, case.sizes = "", case.sizes | {"b": 5, "t": 9}
     with second_call():
-        yield case.seen("The output of a block that was used before, with masks, a memory and other sizes,")
+        what = "The output of a block that was used before, with masks, a memory and other sizes,"
+        yield replace(case.seen(what), alone=None)
 
 
 def look_at_order(subject: Subject, draw: Draw) -> Iterator[Seen]:
