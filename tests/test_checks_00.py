@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from checks_support import failure
@@ -14,9 +16,19 @@ from helpers.checks.mistakes_0 import plain_mean
 check = checks.weighted_average
 
 
+def in_place(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    values *= weights
+    return values.sum()
+
+
 WRONG = {
     "an axis too many": (lambda values, weights: (values * weights).sum(keepdim=True, dim=0), "without axes"),
-    "a number": (lambda values, weights: (values * weights).sum().item(), "plain Python number"),
+    "a number": (lambda values, weights: (values * weights).sum().item(), r"plain Python number, -?\d+\.?\d{0,4},"),
+    "a NumPy number": (lambda v, w: np.average(v.detach(), weights=w.detach()), r"a NumPy number, -?\d+\.?\d{0,4},"),
+    "a tuple of one": (lambda values, weights: ((values * weights).sum(),), "a comma behind what is returned"),
+    "in place": (in_place, "make a new one instead"),
+    "sums of their own": (lambda values, weights: values.sum() * weights.sum(), "added up on their own"),
+    "all pairs": (lambda values, weights: torch.outer(values, weights).sum(), "added up on their own"),
     "no gradient for the weights": (lambda values, weights: values @ weights.detach(), "reaches the weights"),
     "through their sum alone": (lambda v, w: (v * w.detach()).sum() / w.sum(), "the gradient of the weights"),
     "through some of the weights": (
@@ -32,8 +44,8 @@ WRONG = {
 @pytest.mark.parametrize(("answer", "words"), WRONG.values(), ids=WRONG)
 def test_wrong_answers_fail(answer: Callable, words: str) -> None:
     failed = failure(check, answer)
-    assert failed.misconception is None
-    assert words in str(failed)
+    assert failed.misconception in (None, "plain sum")
+    assert re.search(words, str(failed)), str(failed)
 
 
 def test_lesson_00_shows_what_somebody_who_forgot_the_weights_reads() -> None:

@@ -126,6 +126,23 @@ def of_the_example(images: torch.Tensor, patch: int) -> torch.Tensor:
     return images.reshape(-1, 4, 2, 4, 2).permute(0, 1, 3, 2, 4).reshape(-1, 16, 4)
 
 
+def four_written_in(images: torch.Tensor, patch: int) -> torch.Tensor:
+    refuse(images, patch)
+    b, height, width = images.shape
+    return images.reshape(b, height // patch, 4, width // patch, 4).permute(0, 1, 3, 2, 4).reshape(b, -1, 16)
+
+
+def two_written_in(images: torch.Tensor, patch: int) -> torch.Tensor:
+    refuse(images, patch)
+    b, height, width = images.shape
+    return images.reshape(b, height // patch, 2, width // patch, 2).permute(0, 1, 3, 2, 4).reshape(b, -1, 4)
+
+
+def three_in_the_end(images: torch.Tensor, patch: int) -> torch.Tensor:
+    """It stops at the last step, where the width of a token is written in."""
+    return patches_by_hand(images, patch).reshape(len(images), -1, 3, 3).flatten(2)
+
+
 def single_precision(images: torch.Tensor, patch: int) -> torch.Tensor:
     return patches_by_hand(images.float(), patch)
 
@@ -192,6 +209,9 @@ def on_the_cpu(images: torch.Tensor, patch: int) -> torch.Tensor:
     ("answer", "words"),
     [
         (remembering, "other pictures, as large as those before|in float64|whole numbers"),
+        (four_written_in, "passes with patch=4, and with patch=3 it stops. Is a 4 written where `patch` should stand"),
+        (two_written_in, "passes with patch=2, and with patch=3 it stops. Is a 2 written where `patch` should stand"),
+        (three_in_the_end, "passes with patch=3, and with patch=4 it stops. Is a 3 written|should have the shape"),
         (sum_looked_at, r"a height of \d+ and a width of \d+ pixels do not divide"),
         (remainders_subtracted, r"a height of \d+ and a width of \d+ pixels do not divide"),
         (numbered_by_height, r"what comes of (\d+) x (?!\1)\d+ pictures"),

@@ -15,7 +15,7 @@ from helpers.checks.engine import Exercise, Step
 from helpers.checks.gradients import seen_gradients
 from helpers.checks.mistakes_10 import MISCONCEPTIONS
 from helpers.checks.refusal import Refusal, describe_outcome, outcome
-from helpers.checks.seen import Seen, close
+from helpers.checks.seen import Seen, close, same
 from helpers.checks.strides import seen_scattered
 from helpers.checks.subject import Subject
 from helpers.checks.trouble import Trouble, wrong_kind
@@ -45,7 +45,7 @@ def expected_patches(images: torch.Tensor, patch: int) -> torch.Tensor:
 
 def _sizes(draw: Draw, square: bool = False, **fixed: int) -> dict[str, int]:
     """Draw b, rows, columns and patch, all different: a mistake always shows, and every side divides by 2 as well."""
-    patch = draw.random.choice([3, 4])
+    patch = fixed.get("patch", draw.random.choice([3, 4]))
     rows, columns = draw.random.sample([n for n in (2, 4, 6) if n != patch], 2)
     sizes = {"b": draw.random.choice([5, 7]), "rows": rows, "columns": columns, "patch": patch, **fixed}
     if square:  # and other than the lesson's pictures, 8 x 8, which may be known by heart
@@ -93,6 +93,31 @@ def look_at_patches(
         dtype=dtype if dtype == torch.float64 else None,
         clue=lambda got: _clue(got, expected_patches(images.double(), patch)),
     )
+
+
+def look_at_square_pictures(subject: Subject, draw: Draw, patch: int) -> Iterator[Seen]:
+    """Square pictures; where an answer stops at this patch, another may pass, and the reason is plain."""
+    try:
+        yield from look_at_patches(subject, draw, square=True, patch=patch)
+    except Trouble as trouble:
+        if trouble.key[0] == "raised":
+            for other in (2, 3, 4):
+                if other != patch and _is_right_for(subject, draw, other):
+                    sentence = (
+                        f"It passes with patch={other}, and with patch={patch} it stops. Is a {other} written where "
+                        f"`patch` should stand? {trouble.sentence}"
+                    )
+                    raise Trouble(sentence, "one patch only", other) from None
+        raise
+
+
+def _is_right_for(subject: Subject, draw: Draw, patch: int) -> bool:
+    images = draw.again("another patch").normal(5, 3 * patch, 3 * patch)
+    try:
+        came = _called(subject, images, patch)
+    except Trouble:
+        return False
+    return same(came, expected_patches(images, patch))
 
 
 def look_at_other_shapes(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
@@ -204,7 +229,8 @@ EXERCISE = Exercise(
         "fourth of the five. Then join two and two.",
     ),
     steps=(
-        Step("square pictures", look_at_patches, {"square": True}),
+        Step("square pictures", look_at_square_pictures, {"patch": 3}),
+        Step("square pictures", look_at_square_pictures, {"patch": 4}),
         Step("other shapes", look_at_other_shapes, {"rows": 2, "columns": 5}),
         Step("other shapes", look_at_other_shapes, {"rows": 5, "columns": 2}),
         Step("one picture after another", look_twice),

@@ -14,7 +14,11 @@ def plain_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return values.mean()
 
 
-@MISCONCEPTIONS("plain sum", "The weights play no part: this is the plain sum of the values.")
+@MISCONCEPTIONS(
+    "plain sum",
+    "This is the plain sum of the values. The weights play no part, or are added up on their own, to 1: multiply each "
+    "value by its weight first, then add up.",
+)
 def plain_sum(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return values.sum()
 

@@ -77,14 +77,21 @@ def wrong_kind(value: Any, name: str, wanted: str = "a tensor") -> Trouble:
         advice = f"`{name}` returns `...`: a blank is still open."
     elif kind == "ndarray":
         advice = f"`{name}` returns a NumPy array. Stay with torch: gradients end where NumPy begins."
+    elif isinstance(value, tuple) and len(value) == 1:
+        inside = type(value[0]).__name__
+        advice = f"`{name}` returns a tuple of one ({inside}) where {wanted} is wanted. "
+        advice += "Is there a comma behind what is returned?"
     elif isinstance(value, tuple):
         inside = ", ".join(type(part).__name__ for part in value)
         advice = f"`{name}` returns {len(value)} things ({inside}) where {wanted} is wanted."
     elif isinstance(value, list):
         makes = " `torch.stack` makes one of a list." if wanted == "a tensor" else ""
         advice = f"`{name}` returns a Python list where {wanted} is wanted.{makes}"
-    elif isinstance(value, (bool, int, float)):
-        advice = f"`{name}` returns a plain Python number, {value!r}, where {wanted} is wanted: no gradient reaches it."
+    elif isinstance(value, (bool, int, float)) or hasattr(value, "item"):  # NumPy's numbers have that
+        is_numpys = type(value).__module__ == "numpy"
+        shown = f"{value:.4g}" if isinstance(value, float) or kind.startswith("float") else f"{value}"
+        number = f"a {'NumPy' if is_numpys else 'plain Python'} number, {shown},"
+        advice = f"`{name}` returns {number} where {wanted} is wanted: no gradient reaches it."
     else:
         advice = f"`{name}` returns {kind} where {wanted} is wanted."
     return Trouble(advice, "kind", kind)
@@ -123,6 +130,8 @@ def _hint(error: BaseException) -> str:
         return ". A blank `...` is still open there"
     if "before Module.__init__" in text or "super().__init__()" in text:
         return ". Begin `__init__` with `super().__init__()`"
+    if "leaf Variable" in text and "in-place" in text:
+        return ". `*=`, `x[0] = ...` and what ends in `_` change a tensor in place: make a new one instead"
     return ""
 
 
