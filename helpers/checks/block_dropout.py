@@ -27,7 +27,7 @@ def seen_block_dropout(came: torch.Tensor, case: Case, p: float, what: str) -> S
     Dropout inside the MLP as well, which torch's own block has, is left open.
     """
     k = case.sizes["k"]
-    few = slice(3)  # there are many ways, and three texts tell whether they are the right kind
+    few = slice(2)  # there are many ways, and two texts tell whether they are the right kind
     ways = _ways(case, p, case.x[few])
     if is_one_of(came[few], ways):
         ways = _ways(case, p, case.x)
@@ -36,8 +36,9 @@ def seen_block_dropout(came: torch.Tensor, case: Case, p: float, what: str) -> S
         if is_one_of(came[few], inside):
             return seen_dropout(came[few], inside, {}, p, PLACES, what)
         came = came[few]
-        for missing, inside_too in product(MISSING, (False, True)):
-            if is_one_of(came, _ways(case, p, case.x[few], inside_too, missing)):
+        for inside_too, missing in product((False, True), MISSING):
+            ways = (_ways(case, p, case.x[some], inside_too, missing) for some in (slice(1), few))
+            if all(is_one_of(came[: len(those)], those) for those in ways):
                 return seen_left_out(what, PLACES, missing)
     number, kept = torch.arange(ways.shape[1]), all_kept(k)
     bits = (all_kept(case.sizes["h"])[number // 4**k], kept[number // 2**k % 2**k], kept[number % 2**k])

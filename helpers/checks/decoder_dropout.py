@@ -28,7 +28,7 @@ def seen_decoder_dropout(came: torch.Tensor, case: Case, p: float) -> Seen:
 
     Dropout inside the MLP as well, which torch's own block has, is left open.
     """
-    few = slice(3)  # three texts tell whether the many ways are the right kind
+    few = slice(2)  # two texts tell whether the many ways are the right kind
     told = {name: f"of {name}, nothing is ever dropped." for name in PLACES}
     what = "Dropout in train mode" + case.words
     ways = _ways(case, p, few)
@@ -36,8 +36,8 @@ def seen_decoder_dropout(came: torch.Tensor, case: Case, p: float) -> Seen:
         inside = _ways(case, p, few, inside=True)
         if is_one_of(came[few], inside):
             return seen_dropout(came[few], inside, {}, p, told, what)
-        for missing, inside_too in product(MISSING, (False, True)):
-            if is_one_of(came[few], _ways(case, p, few, inside_too, missing)):
+        for inside_too, missing in product((False, True), MISSING):
+            if all(is_one_of(came[some], _ways(case, p, some, inside_too, missing)) for some in (slice(1), few)):
                 return seen_left_out(what, told, missing)
         return seen_dropout(came[few], ways, {}, p, told, what)
     k = case.sizes["k"]
