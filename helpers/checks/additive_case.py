@@ -11,6 +11,7 @@ from helpers.checks.additive_parts import (
     draw_parts,
     find_roles,
     insist_on_all,
+    learned,
     randomize_others,
     settle,
 )
@@ -71,7 +72,7 @@ class Case:
 
     def parameters(self) -> Parts:
         """The layer's parameters in float64, as they are now."""
-        return {name: value.detach().clone().double() for name, value in self.layer.named_parameters()}
+        return {name: value.detach().clone().double() for name, value in learned(self.layer).items()}
 
     def call(self, *inputs: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return context and weights, of other inputs if there are any."""

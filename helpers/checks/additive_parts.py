@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, product
 from math import prod
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
+from torch.nn.utils.parametrize import is_parametrized
 
 from helpers.checks.draw import Draw
 from helpers.checks.seen import same
@@ -72,7 +74,7 @@ class Roles:
         """Let an answer's parameters hold these parts. Where two hold one bias, the first one gets it."""
         left = dict(parts)
         with torch.no_grad():
-            for name, parameter in layer.named_parameters():
+            for name, parameter in learned(layer).items():
                 if name not in self.held:
                     continue
                 part, transposed = self.held[name]
@@ -80,7 +82,15 @@ class Roles:
                     value = torch.cat([parts[letter] for letter in part], dim=1)
                 else:
                     value = left.pop(part, torch.zeros(parameter.numel()))
-                parameter.copy_((value.T if transposed else value).reshape(parameter.shape))
+                value = (value.T if transposed else value).reshape(parameter.shape).to(parameter)
+                if isinstance(parameter, nn.Parameter):
+                    parameter.copy_(value)
+                else:
+                    module, _, attribute = name.rpartition(".")
+                    with suppress(
+                        NotImplementedError, RuntimeError, ValueError
+                    ):  # it takes no such numbers: it keeps its own
+                        setattr(layer.get_submodule(module), attribute, value)
 
 
 def find_roles(subject: Subject) -> Roles:
@@ -98,6 +108,19 @@ def find_roles(subject: Subject) -> Roles:
     return found
 
 
+def learned(layer: nn.Module) -> dict[str, torch.Tensor]:
+    """Return a layer's parameters by name; of one that is computed, as with `weight_norm`, what is computed."""
+    found: dict[str, torch.Tensor] = dict(layer.named_parameters())
+    for place, module in layer.named_modules():
+        if is_parametrized(module):
+            before = f"{place}." if place else ""
+            for name in module.parametrizations:
+                inside = f"{before}parametrizations.{name}."
+                found = {known: value for known, value in found.items() if not known.startswith(inside)}
+                found[before + name] = getattr(module, name)
+    return found
+
+
 def insist_on_all(roles: Roles, layer: nn.Module, sizes: Sizes) -> None:
     """Look for the parameters again in an instance of other sizes, where two of them may have become one.
 
@@ -106,12 +129,13 @@ def insist_on_all(roles: Roles, layer: nn.Module, sizes: Sizes) -> None:
     Trouble
         Some are missing.
     """
-    named = {name for name, _ in layer.named_parameters()}
+    named = learned(layer)
     missing = [name for name in roles.held if name not in named]
     if missing:
         arguments = f"query_dim={sizes.q}, key_dim={sizes.k}, hidden_dim={sizes.hidden}"
         every = dict(layer.named_parameters(remove_duplicate=False))
-        twin = next((name for name in named if every[name] is every.get(missing[0])), None)
+        same_one = every.get(missing[0])
+        twin = next((name for name in named if same_one is not None and every.get(name) is same_one), None)
         if twin is not None:
             parts = [roles.held[name].part for name in (twin, missing[0])]
             layers = " and ".join(parts if all(part in ("W", "U", "v") for part in parts) else (twin, missing[0]))
@@ -136,8 +160,8 @@ def randomize_others(layer: nn.Module, roles: Roles, seed: int) -> None:
     """Draw the parameters that the formula does not have: an answer that uses them then shows it."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for name, parameter in layer.named_parameters():
-            if name not in roles.held:
+        for name, parameter in learned(layer).items():
+            if name not in roles.held and isinstance(parameter, nn.Parameter):
                 parameter.copy_(torch.randn(parameter.shape, generator=generator))
 
 
@@ -180,7 +204,7 @@ def _found_roles(subject: Subject) -> Roles:
 
     def fits(roles: Roles) -> bool:
         got = weights(roles)
-        held = roles.read({name: value.detach() for name, value in layer.named_parameters()}, _PROBE)
+        held = roles.read({name: value.detach() for name, value in learned(layer).items()}, _PROBE)
         return same(got, additive_weights(held, query, keys))
 
     def fits_somewhat(roles: Roles) -> bool:
@@ -196,7 +220,7 @@ def _found_roles(subject: Subject) -> Roles:
 
 def _possible(layer: nn.Module) -> Iterator[Roles]:
     """Every way in which parameters of these sizes could be W, U, v and biases, the likeliest first."""
-    shapes = {name: tuple(parameter.shape) for name, parameter in layer.named_parameters()}
+    shapes = {name: tuple(parameter.shape) for name, parameter in learned(layer).items()}
     first, second = _matrices(shapes, "W"), _matrices(shapes, "U")
     joined = _matrices(shapes, "WU")
     pairs: list[dict[str, Held]] = [{**one, **other} for one, other in product(first, second)]

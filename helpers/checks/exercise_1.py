@@ -124,7 +124,7 @@ def look_at_training(subject: Subject, draw: Draw, mask: bool = False) -> Iterat
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """A layer that has been used keeps nothing: neither of other sizes, nor of other numbers of the same sizes."""
-    case = Case(subject, draw, mask=True, tk=9)  # among few keys, a mask may leave a single one: its weight is 1
+    case = Case(subject, draw, mask=True, b=3, tk=9)  # among few keys, a mask may leave a single one: its weight is 1
     assert case.mask is not None
     case.call()
     overwrite(
@@ -147,7 +147,7 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 def look_at_scattered(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """Inputs that are not contiguous."""
-    case = Case(subject, draw, mask=True)
+    case = Case(subject, draw, mask=True, b=2, tk=4)
     yield seen_scattered(subject, case.layer, case.query, case.keys, case.mask)
 
 

@@ -185,6 +185,15 @@ class WithSumsOfLogarithms(WithLinear):
         return torch.einsum("bt,btk->bk", weights, keys), weights
 
 
+class WithWeightNorm(WithLinear):
+    """v in two parameters, its length and its direction, and U too."""
+
+    def __init__(self, query_dim, key_dim, hidden_dim):
+        super().__init__(query_dim, key_dim, hidden_dim)
+        self.U = nn.utils.parametrizations.weight_norm(self.U)
+        self.v = nn.utils.parametrizations.weight_norm(self.v)
+
+
 ANSWERS = [
     WithLinear,
     WithBiases,
@@ -195,4 +204,5 @@ ANSWERS = [
     WithConvolutions,
     WithLazyLayers,
     WithSumsOfLogarithms,
+    WithWeightNorm,
 ]
