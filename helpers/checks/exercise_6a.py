@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from helpers.checks.draw import Draw
 from helpers.checks.engine import Exercise, Step
@@ -15,8 +17,9 @@ from helpers.checks.trouble import Trouble, insist_on_numbers, wrong_kind
 
 
 def expected_mask(t: int) -> torch.Tensor:
-    """Return the mask (t, t), a place at a time: a query may attend to a key that stands no later than itself."""
-    return torch.tensor([[key <= query for key in range(t)] for query in range(t)])
+    """Return the mask (t, t): a query may attend to a key that stands no later than itself."""
+    place = torch.arange(t)
+    return place[None, :] <= place[:, None]
 
 
 def call(subject: Subject, t: int) -> torch.Tensor:
@@ -55,6 +58,33 @@ def look_at_mask(subject: Subject, draw: Draw, t: int | None = None) -> Iterator
     yield Seen(what, call(subject, t), lambda: expected_mask(t), ("tq", "tk"), {"tq": t}, clue=clue)
 
 
+class Counted(TorchFunctionMode):
+    """Counts what is asked of torch."""
+
+    calls = 0
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.calls += 1
+        return function(*args, **(kwargs or {}))
+
+
+def look_at_longer_mask(subject: Subject, draw: Draw, t: int) -> Iterator[Seen]:
+    """The mask for a text whose places do not fit into a byte.
+
+    An answer that fills its mask a place at a time would take long for that; its places are Python's numbers, which
+    have no end.
+    """
+
+    def count(few: int) -> int:
+        with Counted() as counted:
+            subject.answer(few)
+        return counted.calls
+
+    few = 9
+    if subject.call(count, few, name=subject.name) < few * (few + 1) // 2:
+        yield from look_at_mask(subject, draw, t)
+
+
 EXERCISE = Exercise(
     id="6a",
     title="the causal mask",
@@ -71,6 +101,7 @@ EXERCISE = Exercise(
         Step("two words", look_at_mask, {"t": 2}),
         Step("three words", look_at_mask, {"t": 3}),
         Step("a long text", look_at_mask, {"t": 131}),
+        Step("a long text", look_at_longer_mask, {"t": 263}),
     ),
     telling="the mask",
     misconceptions=MISCONCEPTIONS,
