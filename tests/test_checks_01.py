@@ -170,6 +170,16 @@ def test_what_is_kept_between_calls_is_not_blamed_on_the_batch() -> None:
         assert "depends on the others in its batch" not in told
 
 
+def test_what_is_kept_must_not_outlive_the_weights_that_made_it() -> None:
+    """The keys that a layer has read, by their numbers: after a step of training they would be read otherwise."""
+    memory = "        kept = self.__dict__.setdefault('kept', {}).setdefault(float(keys.sum()), self.U(keys))\n"
+    keeps = mutated(
+        WithLinear, ("        hidden =", memory + "        hidden ="), ("None] + self.U(keys)", "None] + kept")
+    )
+    for seed in range(6):
+        assert "of a layer whose W, U and v have changed" in str(failure(keeps, seed))
+
+
 def test_what_is_wrong_in_train_mode_alone_never_passes() -> None:
     for what in ("scaled in train mode", "dropout without a mask", "a little dropout"):
         answer = next(answer for name, answer, _ in WRONG if name == what)

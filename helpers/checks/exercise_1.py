@@ -123,7 +123,7 @@ def look_at_training(subject: Subject, draw: Draw, mask: bool = False) -> Iterat
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """A layer that has been used keeps nothing: neither of other sizes, nor of other numbers of the same sizes."""
+    """A layer that has been used keeps nothing: neither of other sizes or numbers, nor of the weights that it had."""
     case = Case(subject, draw, mask=True, b=3, tk=9)  # among few keys, a mask may leave a single one: its weight is 1
     assert case.mask is not None
     case.call()
@@ -134,15 +134,19 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
         by=[draw.normal(*case.query.shape), draw.normal(*case.keys.shape), case.mask.roll(1, 1)],
     )
     b, tk = case.sizes["b"] + 1, case.sizes["tk"] + 2
-    for which in ("with other numbers", "with other sizes and without a mask"):
+    for which in ("with other numbers", "with other sizes and without a mask", "after a change of W, U and v"):
         with second_call(which):
             context, weights = case.call()
-        case.words = " of a layer that was used before"
+        changed = which.startswith("after")
+        case.words = " of a layer whose W, U and v have changed" if changed else " of a layer that was used before"
         # A text by itself would be one more call of this layer, and other because it has been used: no clue.
         yield replace(case.seen_weights(weights), alone=None)
         yield replace(case.seen_context(context), alone=None)
-        case.query, case.keys = draw.normal(b, case.arguments.q), draw.normal(b, tk, case.arguments.k)
-        case.mask, case.sizes = None, case.sizes | {"b": b, "tk": tk}
+        if case.mask is None:  # the same inputs again: the last look is at what training changes
+            case.hold(draw_parts(draw, case.arguments))
+        else:
+            case.query, case.keys = draw.normal(b, case.arguments.q), draw.normal(b, tk, case.arguments.k)
+            case.mask, case.sizes = None, case.sizes | {"b": b, "tk": tk}
 
 
 def look_at_scattered(subject: Subject, draw: Draw) -> Iterator[Seen]:
