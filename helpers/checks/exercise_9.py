@@ -109,9 +109,8 @@ EXERCISE = Exercise(
     steps=(
         Step("options of one piece", look_at, {"pieces": (1, 1)}, draws="one piece"),
         Step("options of several pieces", look_at, {"pieces": (1, 2, 3)}, _SIMPLER),
-        Step("a mark after the options", look_at, {"pieces": (1, 2), "mark": ".", "after": 0}),
-        Step("a mark after the options", look_at, {"pieces": (2, 2), "mark": ","}),
-        Step("options that come first", look_at, {"pieces": (2, 1), "before": 0, "capitals": True}),
+        Step("a mark after the options", look_at, {"pieces": (2, 2), "mark": ".", "after": 0}),
+        Step("options that come first", look_at, {"pieces": (2, 1), "before": 0, "mark": ",", "capitals": True}),
         Step("options that come last", look_at, {"pieces": (2, 1), "after": 0, "rare": True}),
         Step("a model in training mode", look_at_modes, draws="asked again"),
         Step("asking twice", look_twice, draws="asked again"),
