@@ -133,7 +133,7 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
         case.mask,
         by=[draw.normal(*case.query.shape), draw.normal(*case.keys.shape), case.mask.roll(1, 1)],
     )
-    b, tk = case.sizes["b"] + 1, case.sizes["tk"] + 2
+    b, tk = case.sizes["b"] - 1, case.sizes["tk"] + 2
     for which in ("with other numbers", "with other sizes and without a mask", "after a change of W, U and v"):
         with second_call(which):
             context, weights = case.call()
