@@ -37,10 +37,13 @@ class Case:
         dtype: torch.dtype = torch.float32,
         **fixed: int | None,
     ) -> None:
-        chosen = draw.sizes("b tk q k hidden", 2, 8) | dict.fromkeys(ones.split(), 1)
+        chosen = draw.sizes("b tk q k hidden", 2, 8)
+        while chosen["b"] > 5:  # an answer may go through texts and keys one by one
+            chosen = draw.sizes("b tk q k hidden", 2, 8)
+        chosen |= dict.fromkeys(ones.split(), 1)
         chosen |= {name: size for name, size in fixed.items() if size is not None}
         if long:
-            chosen["tk"] = 67
+            chosen |= {"b": 2, "tk": 67}
         self.subject, self.draw, self.dtype = subject, draw, dtype
         self.arguments = Sizes(chosen["q"], chosen["k"], chosen["hidden"])
         self.sizes = {name: chosen[name] for name in ("b", "tk", "k", "q", "hidden")}

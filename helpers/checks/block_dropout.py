@@ -37,8 +37,8 @@ def seen_block_dropout(came: torch.Tensor, case: Case, p: float, what: str) -> S
             return seen_dropout(came[few], inside, {}, p, PLACES, what)
         came = came[few]
         for inside_too, missing in product((False, True), MISSING):
-            ways = (_ways(case, p, case.x[some], inside_too, missing) for some in (slice(1), few))
-            if all(is_one_of(came[: len(those)], those) for those in ways):
+            tried = (_ways(case, p, case.x[some], inside_too, missing) for some in (slice(1), few))
+            if all(is_one_of(came[: len(those)], those) for those in tried):
                 return seen_left_out(what, PLACES, missing)
     number, kept = torch.arange(ways.shape[1]), all_kept(k)
     bits = (all_kept(case.sizes["h"])[number // 4**k], kept[number // 2**k % 2**k], kept[number % 2**k])
