@@ -358,7 +358,7 @@ checks.additive_attention(AdditiveAttention)
 torch.manual_seed(2021)
 attention = AdditiveAttention(query_dim=5, key_dim=7, hidden_dim=16)
 query = torch.randn(2, 5)
-keys = torch.randn(1, 6, 7).expand(2, 6, 7)  # the same keys for both
+keys = torch.randn(1, 6, 7).repeat(2, 1, 1)  # the same keys for both
 mask = torch.tensor([True, True, True, True, False, False]).expand(2, 6)
 
 context, weights = attention(query, keys, mask)

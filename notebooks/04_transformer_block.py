@@ -396,7 +396,8 @@ def as_torch_layer(block: nn.Module) -> nn.TransformerEncoderLayer:
     pairs = [(layer.self_attn.out_proj, attention.unify_heads), (layer.linear1, first), (layer.linear2, last)]
     pairs += [(layer.norm1, block.norm_1), (layer.norm2, block.norm_2)]
     for theirs, ours in pairs:
-        theirs.load_state_dict(ours.state_dict())
+        nn.init.zeros_(theirs.bias)  # and stays zero if yours has none
+        theirs.load_state_dict(ours.state_dict(), strict=False)
     return layer
 
 

@@ -377,7 +377,7 @@ class ByPlaceInBatch(nn.Module):
     """The mistake: each text, not each word, gets the encoding of its place."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return positional(x.transpose(0, 1)).transpose(0, 1)
+        return positional(x.transpose(0, 1).contiguous()).transpose(0, 1)
 
 
 mistake = ByPlaceInBatch()

@@ -192,7 +192,7 @@ feedback_box("07, section 2")
 # |---|---|---|
 # | **embedding**: a row of a table for each token | (b, t, k) | `nn.Embedding` |
 # | times $\sqrt{k}$, plus positions | (b, t, k) | lesson 5 |
-# | blocks, one after the other | (b, t, k) | lesson 4 |
+# | blocks, one after the other from the first on | (b, t, k) | lesson 4 |
 # | the mean over the words: one vector for each text | (b, k) | new |
 # | a linear layer: a number for each class, the **logits** | (b, c) | `nn.Linear` |
 #
