@@ -1,7 +1,7 @@
 # Everything runs in .venv; the logic is in helpers/course.
 PYTHON ?= $(or $(shell command -v .venv/bin/python || command -v python3 || command -v python3.13 || \
 	command -v python3.12 || command -v python3.11),$(error Python is missing: install 3.11, 3.12 or 3.13))
-SETUP = $(PYTHON) -E -S -m helpers.course.bootstrap
+SETUP = $(PYTHON) -E -S -m helpers.course.room.bootstrap
 COURSE = .venv/bin/python -m helpers.course
 JOBS ?= 2
 PYTEST = .venv/bin/python -m pytest --numprocesses $(JOBS)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from helpers.bias_pairs import Pair, load_crows_pairs, load_pairs
+from helpers.texts.bias_pairs import Pair, load_crows_pairs, load_pairs
 
 if TYPE_CHECKING:
     import torch
@@ -105,7 +105,7 @@ def crows_pairs_score(
     from tqdm.auto import tqdm
 
     from helpers.masked_options import in_eval_mode
-    from helpers.masked_states import head_of, states_at
+    from helpers.models.masked_states import head_of, states_at
 
     wanted = _copies_to_ask(pairs, model, tokenizer)
     copies = sorted(wanted, key=lambda copy: len(copy[0]))

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from helpers.downloads import DownloadError
-from helpers.full_data import AG_NEWS, YELP, FullData, load_full
 from helpers.labelled_texts import LabelledTexts
 from helpers.pretrained import load_tokenizer
-from helpers.rated_sentences import SOURCES, load_rated_sentences
+from helpers.texts.full_data import AG_NEWS, YELP, FullData, load_full
+from helpers.texts.rated_sentences import SOURCES, load_rated_sentences
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -35,7 +35,7 @@ def load_reviews(
     ----------
     data
         ``"sample"``: sentences from reviews of films and products, whose ratings, cut into five levels, stand in
-        for stars (see `helpers.rated_sentences`). ``"full"``: the first 10,000 of Yelp's reviews to train on and
+        for stars (see `helpers.texts.rated_sentences`). ``"full"``: the first 10,000 of Yelp's reviews to train on and
         the first 5,000 to test on; where they cannot be had, the sample, and a line that says so. ``None``: what
         `COURSE_DATA` says, else the sample.
     tokenizer

@@ -10,7 +10,7 @@ from datetime import date
 from functools import cache
 from itertools import cycle
 
-from helpers.number_words import ending_of, number_in_words, ordinal_in_words, year_in_words
+from helpers.texts.number_words import ending_of, number_in_words, ordinal_in_words, year_in_words
 
 FIRST_DAY, LAST_DAY = date(1800, 1, 1), date(2099, 12, 31)
 

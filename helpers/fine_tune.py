@@ -25,7 +25,7 @@ from helpers.data import load_reviews, load_topics
 from helpers.layers import pad_batch
 from helpers.precision import has_bfloat16
 from helpers.pretrained import load_classifier, load_tokenizer
-from helpers.step_report import StepReport
+from helpers.reports.steps import StepReport
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.masked_word_weights import SHIPPED, add_difference, embedded_masked_model
-from helpers.model_files import encoder_files, find_model
+from helpers.models.files import encoder_files, find_model
+from helpers.models.masked_word_weights import SHIPPED, add_difference, embedded_masked_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from helpers.batches import Batch
-from helpers.training_report import TrainingReport
+from helpers.reports.training import TrainingReport
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -437,7 +437,7 @@ feedback_box("02, section 5")
 if importlib.util.find_spec("fasttext") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "fasttext"], check=True)
 
-from helpers.course.train_word_vectors import brown_texts
+from helpers.course.train.word_vectors import brown_texts
 from helpers.data import load_sentences
 from helpers.fasttext_training import train_fasttext
 

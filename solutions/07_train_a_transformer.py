@@ -53,9 +53,9 @@ from helpers.demos import padding, predict_rating
 from helpers.device import set_device
 from helpers.feedback import feedback_box
 from helpers.layers import PositionalEncoding, TransformerBlock
+from helpers.reports.training import plot_history
 from helpers.seeding import set_seed
 from helpers.training import evaluate, train
-from helpers.training_report import plot_history
 
 plots.use_course_style()
 set_seed(2021)

@@ -59,8 +59,8 @@ from helpers.feedback import feedback_box
 from helpers.layers import TransformerBlock
 from helpers.precision import autocast
 from helpers.pretrained import load_classifier, load_encoder, load_tokenizer
+from helpers.reports.steps import StepReport, draw_losses
 from helpers.seeding import set_seed
-from helpers.step_report import StepReport, draw_losses
 
 plots.use_course_style()
 set_seed(2021)

@@ -13,9 +13,9 @@ import torch
 from crows_pairs_by_the_paper import score_pair
 from test_crows_pairs import published_file
 
-from helpers.bias_pairs import load_pairs, read_pairs
 from helpers.crows_pairs import crows_pairs_score
 from helpers.pretrained import load_masked_language_model, load_tokenizer
+from helpers.texts.bias_pairs import load_pairs, read_pairs
 
 
 def main(count: int = 30, threads: int = 1) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.course.execute import kernel_environment
+from helpers.course.build.execute import kernel_environment
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -21,8 +21,8 @@ from helpers.demos.bank import (
     draw_value_attention,
     get_value_attention,
 )
-from helpers.demos.picture import picture
-from helpers.demos.vocabulary import describe_word, vocabulary_box
+from helpers.demos.parts.picture import picture
+from helpers.demos.parts.vocabulary import describe_word, vocabulary_box
 from helpers.word_vectors import WordVectors, load_word_vectors
 
 widgets = pytest.importorskip("ipywidgets")

@@ -9,11 +9,10 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from helpers.bias_pairs import Pair
-from helpers.checks.draw import Draw
-from helpers.checks.masked_case import Case
-from helpers.checks.mistakes_9 import options_by_hand
-from helpers.checks.subject import Subject
+from helpers.checks.answer.subject import Subject
+from helpers.checks.engine.draw import Draw
+from helpers.checks.exercises.masked_case import Case
+from helpers.checks.exercises.mistakes_9 import options_by_hand
 from helpers.crows_pairs import Share
 from helpers.demos.bias_by_category import draw_shares, table_of_shares
 from helpers.demos.option_menu import (
@@ -27,6 +26,7 @@ from helpers.demos.option_menu import (
 )
 from helpers.demos.shared_words import draw_differences, draw_shared_words
 from helpers.masked_options import parse_options
+from helpers.texts.bias_pairs import Pair
 
 
 @pytest.fixture

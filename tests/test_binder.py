@@ -17,8 +17,8 @@ import yaml
 from lab_server import Server
 from test_lab import own_environment, working_tree
 
-from helpers.course import lab
-from helpers.course.pins import name_of
+from helpers.course.room import lab
+from helpers.course.room.pins import name_of
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT: dict[str, Any] = yaml.safe_load((ROOT / "binder" / "environment.yml").read_text("utf-8"))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.course import bootstrap, machine
+from helpers.course.room import bootstrap, machine
 
 ROOT = Path(__file__).resolve().parents[1]
 Usage = namedtuple("Usage", "total used free")
@@ -234,7 +234,7 @@ def test_an_installation_that_stopped_is_taken_up_again(
 def test_a_second_make_costs_less_than_a_tenth_of_a_second(project: Path) -> None:
     """As make runs it. Processor time, so that what else this machine does plays no part."""
     shutil.copytree(ROOT / "helpers", project / "helpers", ignore=shutil.ignore_patterns("assets", "__pycache__"))
-    command = [sys.executable, "-E", "-S", "-m", "helpers.course.bootstrap", "all"]
+    command = [sys.executable, "-E", "-S", "-m", "helpers.course.room.bootstrap", "all"]
     subprocess.run(command, cwd=project, check=True)  # the first one compiles
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, cwd=project, check=True)

@@ -11,10 +11,10 @@ import jupytext
 import nbformat
 import pytest
 
-from helpers.course import build as build_module
-from helpers.course.build import build, check
+from helpers.course.build import build as build_module
+from helpers.course.build.build import build, check
+from helpers.course.build.lesson import Lesson
 from helpers.course.errors import CourseError
-from helpers.course.lesson import Lesson
 from helpers.course.project import Project
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,7 @@ import torch
 from checks_support import failure
 
 from helpers import checks
-from helpers.checks.mistakes_0 import plain_mean
+from helpers.checks.exercises.mistakes_0 import plain_mean
 
 check = checks.weighted_average
 

@@ -15,9 +15,9 @@ from checks_support import failure as failure_of
 from torch import nn
 
 from helpers import checks
-from helpers.checks.additive_parts import additive_weights
-from helpers.checks.exercise_1 import EXERCISE
-from helpers.checks.mistakes_1 import MISCONCEPTIONS, AdditiveByHand
+from helpers.checks.exercises.additive_parts import additive_weights
+from helpers.checks.exercises.exercise_1 import EXERCISE
+from helpers.checks.exercises.mistakes_1 import MISCONCEPTIONS, AdditiveByHand
 from helpers.layers import AdditiveAttention
 
 failure = partial(failure_of, checks.additive_attention)

@@ -12,8 +12,8 @@ from checks_support import failure
 from torch import nn
 
 from helpers import checks
-from helpers.checks.attention_case import CHECK_ANSWER, CHECK_TENSORS
-from helpers.checks.mistakes_2 import _DotProductAttention
+from helpers.checks.exercises.attention_case import CHECK_ANSWER, CHECK_TENSORS
+from helpers.checks.exercises.mistakes_2 import _DotProductAttention
 
 check = checks.dot_product_attention
 

@@ -11,8 +11,8 @@ from checks_support import failure
 from torch import nn
 
 from helpers import checks
-from helpers.checks.mistakes_3 import SelfAttentionByHand
-from helpers.checks.self_attention_case import PROJECTIONS, expected_output
+from helpers.checks.exercises.mistakes_3 import SelfAttentionByHand
+from helpers.checks.exercises.self_attention_case import PROJECTIONS, expected_output
 
 check = checks.self_attention
 

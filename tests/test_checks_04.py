@@ -10,9 +10,9 @@ from checks_support import failure
 from torch import nn
 
 from helpers import checks
-from helpers.checks.block_case import expected_output
-from helpers.checks.mistakes_4 import BlockByHand
-from helpers.checks.self_attention_case import PROJECTIONS
+from helpers.checks.exercises.block_case import expected_output
+from helpers.checks.exercises.mistakes_4 import BlockByHand
+from helpers.checks.exercises.self_attention_case import PROJECTIONS
 
 check = checks.transformer_block
 

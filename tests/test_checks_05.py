@@ -16,8 +16,8 @@ from checks_support import failure as failure_of
 from torch import nn
 
 from helpers import checks
-from helpers.checks.exercise_5 import EXERCISE, expected_encoding
-from helpers.checks.mistakes_5 import MISCONCEPTIONS
+from helpers.checks.exercises.exercise_5 import EXERCISE, expected_encoding
+from helpers.checks.exercises.mistakes_5 import MISCONCEPTIONS
 from helpers.layers import PositionalEncoding
 
 SEEDS = (1, 22)

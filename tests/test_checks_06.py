@@ -14,8 +14,8 @@ from checks_support import failure
 from torch import nn
 
 from helpers import checks
-from helpers.checks import exercise_6a, exercise_6b
-from helpers.checks.decoder_case import expected_output
+from helpers.checks.exercises import exercise_6a, exercise_6b
+from helpers.checks.exercises.decoder_case import expected_output
 
 SEEDS = (1, 22)
 

@@ -14,10 +14,10 @@ from checks_support import failure as failure_of
 from torch import nn
 
 from helpers import checks
-from helpers.checks.draw import Draw
-from helpers.checks.mistakes_7 import MISCONCEPTIONS
-from helpers.checks.subject import Subject
-from helpers.checks.transformer_case import Case
+from helpers.checks.answer.subject import Subject
+from helpers.checks.engine.draw import Draw
+from helpers.checks.exercises.mistakes_7 import MISCONCEPTIONS
+from helpers.checks.exercises.transformer_case import Case
 from helpers.layers import PositionalEncoding, Transformer
 
 SEEDS = (1, 22)

@@ -11,10 +11,10 @@ from answers import right_8
 from checks_support import failure
 
 from helpers import checks
-from helpers.checks.draw import Draw
-from helpers.checks.exercise_8 import Case
-from helpers.checks.mistakes_8 import batch_by_hand
-from helpers.checks.small_tokenizer import WORDS, draw_vocabulary, make_tokenizer
+from helpers.checks.engine.draw import Draw
+from helpers.checks.exercises.exercise_8 import Case
+from helpers.checks.exercises.mistakes_8 import batch_by_hand
+from helpers.checks.exercises.small_tokenizer import WORDS, draw_vocabulary, make_tokenizer
 from helpers.pretrained import load_tokenizer
 
 check = checks.pad_batch

@@ -13,11 +13,11 @@ from answers.right_9 import as_in_the_lesson, with_tensors
 from checks_support import failure
 
 from helpers import checks
-from helpers.checks.draw import Draw
-from helpers.checks.exercise_9 import EXERCISE
-from helpers.checks.masked_case import ENDINGS, STEMS, VOCABULARY, Case
-from helpers.checks.mistakes_9 import MISCONCEPTIONS, asked, one_by_one, options_by_hand
-from helpers.checks.subject import Subject
+from helpers.checks.answer.subject import Subject
+from helpers.checks.engine.draw import Draw
+from helpers.checks.exercises.exercise_9 import EXERCISE
+from helpers.checks.exercises.masked_case import ENDINGS, STEMS, VOCABULARY, Case
+from helpers.checks.exercises.mistakes_9 import MISCONCEPTIONS, asked, one_by_one, options_by_hand
 from helpers.masked_options import BLANK, in_eval_mode, parse_options, pieces_of
 
 SEEDS = (1, 333)

@@ -14,8 +14,8 @@ from answers import right_10
 from checks_support import failure as failure_of
 
 from helpers import checks
-from helpers.checks.exercise_10 import EXERCISE, expected_patches
-from helpers.checks.mistakes_10 import MISCONCEPTIONS, cut, patches_by_hand, refuse
+from helpers.checks.exercises.exercise_10 import EXERCISE, expected_patches
+from helpers.checks.exercises.mistakes_10 import MISCONCEPTIONS, cut, patches_by_hand, refuse
 
 SEEDS = (1, 22, 333)
 

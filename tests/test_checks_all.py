@@ -12,7 +12,7 @@ from checks_support import failure
 
 from helpers import checks
 from helpers.checks import EXERCISES
-from helpers.checks.engine import Exercise
+from helpers.checks.engine.run import Exercise
 
 SEEDS = (1, 22)
 
@@ -22,7 +22,7 @@ def check_of(number: str) -> Callable[..., None]:
 
 
 def exercise_of(number: str) -> Exercise:
-    return import_module(f"helpers.checks.exercise_{number}").EXERCISE  # type: ignore[no-any-return]
+    return import_module(f"helpers.checks.exercises.exercise_{number}").EXERCISE  # type: ignore[no-any-return]
 
 
 def right_answers() -> Iterable[Any]:

@@ -9,7 +9,7 @@ from checks_support import failure
 from torch import nn
 
 from helpers import checks
-from helpers.checks.blanks import describe_blanks, open_blanks
+from helpers.checks.answer.blanks import describe_blanks, open_blanks
 
 SKELETON = '''
 class Answer(nn.Module):

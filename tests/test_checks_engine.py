@@ -24,10 +24,10 @@ from answers.right_6b import InLists
 from checks_support import failure
 
 from helpers import checks
-from helpers.checks import engine
-from helpers.checks.draw import Draw
-from helpers.checks.seen import Seen
-from helpers.checks.subject import Subject
+from helpers.checks.answer.subject import Subject
+from helpers.checks.engine import run as engine
+from helpers.checks.engine.draw import Draw
+from helpers.checks.engine.seen import Seen
 from helpers.progress import read_progress
 
 check = checks.dot_product_attention
@@ -150,7 +150,7 @@ def test_every_exercise_has_two_hints_and_eight_misconceptions() -> None:
     from importlib import import_module
 
     for number, listed in checks.EXERCISES.items():
-        exercise = import_module(f"helpers.checks.exercise_{number}").EXERCISE
+        exercise = import_module(f"helpers.checks.exercises.exercise_{number}").EXERCISE
         assert (exercise.id, exercise.title) == (number, listed.title)
         assert len(exercise.hints) >= 2
         assert len(exercise.misconceptions) >= 8

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from helpers.checks.time_limit import TimeLimit, TookTooLong
+from helpers.checks.answer.time_limit import TimeLimit, TookTooLong
 
 # ruff: noqa: E722, SIM105, B012
 

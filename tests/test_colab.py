@@ -18,7 +18,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from test_lab import own_environment, working_tree
 
-from helpers.course.pins import declared, name_of
+from helpers.course.room.pins import declared, name_of
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

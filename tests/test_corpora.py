@@ -9,8 +9,8 @@ import pytest
 from nltk.corpus.reader import CategorizedTaggedCorpusReader, PlaintextCorpusReader
 
 from helpers.course.__main__ import main
-from helpers.course.corpora import find_corpus, read_sentences, split_sentences
 from helpers.downloads import DownloadError
+from helpers.texts.corpora import find_corpus, read_sentences, split_sentences
 
 
 def test_sentences_end_at_full_stops_and_lines() -> None:
@@ -22,7 +22,7 @@ def test_brown_gives_its_own_sentences_with_plain_quotation_marks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "ca01").write_text("``/`` No/uh ''/'' ,/, said/vbd Mr./np Smith/np ./.\nHe/pps left/vbd ./.\n", "utf-8")
-    monkeypatch.setattr("helpers.course.corpora.find_corpus", lambda name: None)
+    monkeypatch.setattr("helpers.texts.corpora.find_corpus", lambda name: None)
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])  # NLTK reads nowhere else
     reader = CategorizedTaggedCorpusReader(str(tmp_path), ["ca01"], cat_map={"ca01": ["news"]})
     monkeypatch.setattr(nltk.corpus, "brown", reader)
@@ -32,7 +32,7 @@ def test_brown_gives_its_own_sentences_with_plain_quotation_marks(
 def test_other_corpora_give_a_list_for_each_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one.txt", "two.txt"):
         (tmp_path / name).write_text(f"This is {name[:3]}. It is short.\n", "utf-8")
-    monkeypatch.setattr("helpers.course.corpora.find_corpus", lambda name: None)
+    monkeypatch.setattr("helpers.texts.corpora.find_corpus", lambda name: None)
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])  # NLTK reads nowhere else
     monkeypatch.setattr(nltk.corpus, "abc", PlaintextCorpusReader(str(tmp_path), r".*\.txt"))
     assert read_sentences("abc") == [["This is one.", "It is short."], ["This is two.", "It is short."]]

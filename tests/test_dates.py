@@ -17,7 +17,7 @@ from torch import nn
 from helpers import date_batches, dates
 from helpers.date_batches import CHARACTERS, END, MOST_CHARACTERS, PAD, WORDS
 from helpers.dates import Line
-from helpers.number_words import ending_of, number_in_words, ordinal_in_words, year_in_words
+from helpers.texts.number_words import ending_of, number_in_words, ordinal_in_words, year_in_words
 
 DIARY = dates.make_lines(train=3000, test=400, seed=7)
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from helpers.demos import digit_attention, patches
-from helpers.demos.picture import picture
+from helpers.demos.parts.picture import picture
 from helpers.layers import VisionTransformer, patchify
 
 

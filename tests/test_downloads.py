@@ -19,8 +19,9 @@ from pathlib import Path
 import pytest
 from fault_server import FaultServer, running
 
-from helpers import downloads, pip_download
+from helpers import downloads
 from helpers.downloads import DownloadError, cache_dir, extract_members, fetch_package, make_once
+from helpers.downloads import pip as pip_download
 
 fork = multiprocessing.get_context("fork")
 

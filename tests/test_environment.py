@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.course import pins
-from helpers.course.bootstrap import EXTRAS
-from helpers.course.pins import constraints_text, declared, environment_files, environment_text, name_of
+from helpers.course.room import pins
+from helpers.course.room.bootstrap import EXTRAS
+from helpers.course.room.pins import constraints_text, declared, environment_files, environment_text, name_of
 
 ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = (ROOT / "constraints.txt").read_text("utf-8")

@@ -14,10 +14,12 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 from fault_server import FaultServer, refusing_address, running
 
-from helpers import data, full_data, rated_sentences, web_attempts
-from helpers.cache import DownloadError, cache_dir
+from helpers import data
 from helpers.data import load_reviews
-from helpers.full_data import AG_NEWS, YELP, FullData, load_full
+from helpers.downloads import attempts as web_attempts
+from helpers.downloads.cache import DownloadError, cache_dir
+from helpers.texts import full_data, rated_sentences
+from helpers.texts.full_data import AG_NEWS, YELP, FullData, load_full
 
 SENTENCES = Dataset.from_dict(
     {"text": ["A film.", "An editorial.", "A thing."], "level": [4, 2, 0], "source": [0, 1, 3]},

@@ -17,7 +17,7 @@ from whole_picture import parts_outside
 
 from helpers import plots
 from helpers.demos import heads, occlusion, one_average, parking
-from helpers.demos.typed_text import MOST_PIECES, legible
+from helpers.demos.parts.typed_text import MOST_PIECES, legible
 from helpers.pretrained import load_encoder, load_tokenizer
 
 SENTENCE = "The waiter brought the soup, but it was cold."

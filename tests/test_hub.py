@@ -15,11 +15,12 @@ import pytest
 from fault_server import FaultServer, refusing_address, running
 from hub_server import HubServer
 
-from helpers import hub, web_attempts
-from helpers.cache import DownloadError, cache_dir
-from helpers.full_data import AG_NEWS, YELP, FullData, load_full
-from helpers.hub import fetch_model
+from helpers.downloads import attempts as web_attempts
+from helpers.downloads import hub
+from helpers.downloads.cache import DownloadError, cache_dir
+from helpers.downloads.hub import fetch_model
 from helpers.pretrained import load_encoder, load_tokenizer
+from helpers.texts.full_data import AG_NEWS, YELP, FullData, load_full
 
 UNCASED, CASED = "google-bert/bert-base-uncased", "google-bert/bert-base-cased"
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "film", "was", "good", ".", "english", "English"]

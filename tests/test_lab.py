@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from lab_server import Server, own_environment, working_tree
 
-from helpers.course import __main__, lab, prefetch
-from helpers.course.lab import lab_command, refresh_copies
+from helpers.course import __main__
 from helpers.course.project import Project
+from helpers.course.room import lab, prefetch
+from helpers.course.room.lab import lab_command, refresh_copies
 from helpers.downloads import DownloadError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -135,7 +136,8 @@ def test_outside_a_clone_it_says_so(
 
 def test_starting_imports_nothing_heavy() -> None:
     """torch alone takes longer to import than the 5 s that a second start may cost on a slow laptop."""
-    code = "import sys, helpers.course.lab; print(*{'torch', 'transformers', 'nbformat', 'pandas'} & set(sys.modules))"
+    heavy = "{'torch', 'transformers', 'nbformat', 'pandas'}"
+    code = f"import sys, helpers.course.room.lab; print(*{heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.course.lesson import Cell, Lesson
+from helpers.course.build.lesson import Cell, Lesson
 
 ROOT = Path(__file__).resolve().parents[1]
 PATHS = sorted((ROOT / "solutions").glob("*.py"))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.checks.masked_case import _tokenizer
+from helpers.checks.exercises.masked_case import _tokenizer
 from helpers.masked_options import compare, in_eval_mode, parse_options, pieces_of
 
 

@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
-from helpers.course import train_masked_words as command
-from helpers.course import train_word_vectors
 from helpers.course.__main__ import main
-from helpers.course.masked_word_training import PIECE, Trainer, cut
-from helpers.masked_word_weights import SHIPPED, add_difference, embedded_masked_model, save_difference
-from helpers.model_files import encoder_files
+from helpers.course.train import masked_words as command
+from helpers.course.train import word_vectors as train_word_vectors
+from helpers.course.train.masked_word_training import PIECE, Trainer, cut
+from helpers.models.files import encoder_files
+from helpers.models.masked_word_weights import SHIPPED, add_difference, embedded_masked_model, save_difference
 from helpers.pretrained import load_masked_language_model, load_tokenizer
 
 WORDS = ["the", "cat", "dog", "man", "woman", "sat", "on", "a", "mat", "house", "then", "he", "ate", "fish", "bread"]
@@ -192,7 +192,7 @@ def test_the_command_writes_a_model_and_its_card(
 ) -> None:
     corpora = {name: texts(8) for name in command.NAMES}
     monkeypatch.setattr(command, "read_corpora", lambda: (corpora, texts(4)))
-    monkeypatch.setattr("helpers.model_files.encoder_files", lambda: encoder)
+    monkeypatch.setattr("helpers.models.files.encoder_files", lambda: encoder)
     monkeypatch.setattr("helpers.pretrained.load_tokenizer", lambda: tokenizer)
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     assert main(["train-masked-words", "--output", str(tmp_path), "--steps", "4", "--learning-rate", "0.01"]) == 0

@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from helpers.course.execute import kernel_environment
+from helpers.course.build.execute import kernel_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 

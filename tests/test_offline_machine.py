@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from helpers import rated_sentences
-from helpers.model_files import encoder_files
+from helpers.models.files import encoder_files
+from helpers.texts import rated_sentences
 
 ROOT = Path(__file__).resolve().parents[1]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.py"))
@@ -124,7 +124,7 @@ def found(machine: Machine) -> dict[str, Any]:
     code = f"""
 import json, logging, os, socket, sys, time
 {chr(10).join(statements)}
-from helpers.crows_pairs_file import fetch_crows_pairs
+from helpers.texts.crows_pairs_file import fetch_crows_pairs
 from helpers.data import load_topics
 from helpers.downloads import DownloadError
 from helpers.pretrained import load_encoder

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from test_binder import new_environment, run
 
-from helpers.course import badges, links
-from helpers.course.lesson import Lesson
+from helpers.course.build import badges, links
+from helpers.course.build.lesson import Lesson
 from helpers.course.project import Project
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,8 +14,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
-from helpers import model_files
 from helpers.downloads import DownloadError
+from helpers.models import files as model_files
 from helpers.pretrained import encoder_files, load_classifier, load_encoder, load_tokenizer
 
 PUBLISHED = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -41,7 +41,7 @@ def watch(event, arguments):
 def student(number):
     sys.addaudithook(watch)
     exec(set_up, {"__name__": "__main__"})
-    from helpers import rated_sentences
+    from helpers.texts import rated_sentences
     from helpers.data import load_sentences
     from helpers.downloads import fetch_package
     from helpers.word_vectors import load_word_vectors

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from helpers import step_report
-from helpers.step_report import StepReport, draw_losses
+from helpers.reports import steps as step_report
+from helpers.reports.steps import StepReport, draw_losses
 
 
 @pytest.fixture(autouse=True)

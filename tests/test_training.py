@@ -17,10 +17,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from helpers import training_report
 from helpers.batches import make_loader
+from helpers.reports import training as training_report
+from helpers.reports.training import plot_history
 from helpers.training import History, evaluate, train
-from helpers.training_report import plot_history
 
 
 class Pooled(nn.Module):
@@ -306,7 +306,7 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Notebook]:
     shown = Notebook()
     monkeypatch.setattr(IPython, "get_ipython", lambda: shown)
     monkeypatch.setattr(IPython.display, "display", shown.display)
-    monkeypatch.setattr("helpers.style._show_figures_as_pictures", lambda: None)
+    monkeypatch.setattr("helpers.plots.style._show_figures_as_pictures", lambda: None)
     monkeypatch.delenv("COURSE_OFFLINE", raising=False)
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     return shown

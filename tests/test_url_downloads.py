@@ -17,10 +17,12 @@ from pathlib import Path
 import pytest
 from fault_server import FaultServer, refusing_address, running
 
-from helpers import crows_pairs_file, url_download, web_attempts
-from helpers.cache import DownloadError, cache_dir, make_once
-from helpers.crows_pairs_file import fetch_crows_pairs
+from helpers.downloads import attempts as web_attempts
 from helpers.downloads import fetch_file
+from helpers.downloads import url as url_download
+from helpers.downloads.cache import DownloadError, cache_dir, make_once
+from helpers.texts import crows_pairs_file
+from helpers.texts.crows_pairs_file import fetch_crows_pairs
 
 CONTENT = bytes(range(256)) * 1200  # several of the pieces that a download comes in
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -11,7 +11,7 @@ import pytest
 from test_binder import SESSION
 from test_lab import own_environment, working_tree
 
-from helpers.course import machine, wheelhouse
+from helpers.course.room import machine, wheelhouse
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -61,7 +61,7 @@ def test_a_room_without_a_network_installs_from_the_folder(tmp_path: Path) -> No
     base = getattr(sys, "_base_executable", sys.executable)
     python = str(room / ".venv" / "bin" / "python")
     for command in (
-        [base, "-E", "-S", "-m", "helpers.course.bootstrap", "lab"],  # the two steps of `make lab` before it opens
+        [base, "-E", "-S", "-m", "helpers.course.room.bootstrap", "lab"],  # the two steps of `make lab` before it opens
         [python, "-m", "helpers.course", "prefetch"],
         [python, "-c", SESSION],
     ):

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.course import train_word_vectors as command
 from helpers.course.__main__ import main
+from helpers.course.train import word_vectors as command
 from helpers.fasttext_training import split_words, train_fasttext
 from helpers.word_vectors import UnknownWord, WordVectors, load_word_vectors, save_word_vectors
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from helpers.checks.failure import CheckFailed
+from helpers.checks.engine.failure import CheckFailed
 
 __all__ = [
     "EXERCISES",
@@ -293,6 +293,6 @@ def patchify(answer: Any, seed: int | None = None, record: bool = True) -> None:
 
 
 def _check(exercise: str, answer: Any, seed: int | None, record: bool) -> None:
-    engine = import_module("helpers.checks.engine")
-    chosen = import_module(f"helpers.checks.exercise_{exercise}").EXERCISE
+    engine = import_module("helpers.checks.engine.run")
+    chosen = import_module(f"helpers.checks.exercises.exercise_{exercise}").EXERCISE
     engine.run_check(chosen, answer, seed, record)

@@ -8,16 +8,16 @@ import sys
 
 # Modules are imported when their command is used: `lab` must not wait for what `build` needs.
 COMMANDS = {
-    "bench": "helpers.course.bench",
-    "build": "helpers.course.build",
-    "lab": "helpers.course.lab",
-    "prefetch": "helpers.course.prefetch",
-    "links": "helpers.course.links",
-    "pins": "helpers.course.pins",
-    "wheelhouse": "helpers.course.wheelhouse",
-    "coverage": "helpers.course.coverage",
-    "train-word-vectors": "helpers.course.train_word_vectors",
-    "train-masked-words": "helpers.course.train_masked_words",
+    "bench": "helpers.course.bench.bench",
+    "build": "helpers.course.build.build",
+    "lab": "helpers.course.room.lab",
+    "prefetch": "helpers.course.room.prefetch",
+    "links": "helpers.course.build.links",
+    "pins": "helpers.course.room.pins",
+    "wheelhouse": "helpers.course.room.wheelhouse",
+    "coverage": "helpers.course.build.coverage",
+    "train-word-vectors": "helpers.course.train.word_vectors",
+    "train-masked-words": "helpers.course.train.masked_words",
 }
 
 

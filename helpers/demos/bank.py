@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.demos.bank_picture import describe_value_attention, draw_value_attention, name_panels
+from helpers.demos.parts.bank_picture import describe_value_attention, draw_value_attention, name_panels
 from helpers.word_vectors import UnknownWord, WordVectors
 
 if TYPE_CHECKING:
@@ -133,9 +133,9 @@ def bank_demo(word_vectors: WordVectors) -> VBox:
     """
     import ipywidgets as widgets
 
-    from helpers.demos.demo_box import demo_box
-    from helpers.demos.picture import picture
-    from helpers.demos.vocabulary import vocabulary_box
+    from helpers.demos.parts.demo_box import demo_box
+    from helpers.demos.parts.picture import picture
+    from helpers.demos.parts.vocabulary import vocabulary_box
 
     wide = widgets.Layout(width="100%", max_width="44em")
     query, keys = (

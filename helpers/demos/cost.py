@@ -115,8 +115,8 @@ def cost_demo() -> Widget:
     """Three sliders, for the words read, the words written and the width, around `draw_cost`."""
     import ipywidgets as widgets
 
-    from helpers.demos.demo_box import demo_box
-    from helpers.demos.picture import picture
+    from helpers.demos.parts.demo_box import demo_box
+    from helpers.demos.parts.picture import picture
 
     def slider(options: Sequence[int], value: int, description: str) -> widgets.SelectionSlider:
         return widgets.SelectionSlider(

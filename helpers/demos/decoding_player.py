@@ -162,8 +162,8 @@ def decoding_player(model: torch.nn.Module, examples: Sequence[str], device: tor
     """
     import ipywidgets as widgets
 
-    from helpers.demos.demo_box import demo_box
-    from helpers.demos.picture import picture
+    from helpers.demos.parts.demo_box import demo_box
+    from helpers.demos.parts.picture import picture
 
     wide = {"width": "100%", "max_width": "60em"}
     named = {"description_width": "initial"}

@@ -96,8 +96,8 @@ def depth_demo(steps: Mapping[str, Step]) -> Widget:
     """Sliders for the depth and for the size of the starting weights, around `draw_by_layer`."""
     import ipywidgets as widgets
 
-    from helpers.demos.demo_box import demo_box
-    from helpers.demos.picture import picture
+    from helpers.demos.parts.demo_box import demo_box
+    from helpers.demos.parts.picture import picture
 
     wide = {"description_width": "initial"}
     depth = widgets.IntSlider(
@@ -125,7 +125,7 @@ def _sizes(steps: Mapping[str, Step], depth: int, weight_scale: float) -> dict[s
 
 def _draw(sizes: Mapping[str, np.ndarray], weight_scale: float) -> Figure:
     from helpers import plots
-    from helpers.demos.typed_text import inches_wide
+    from helpers.demos.parts.typed_text import inches_wide
 
     depth = len(next(iter(sizes.values())))
     # Inches that are known beforehand: to find room for what is known to fit would double the time to draw.

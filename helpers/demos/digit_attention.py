@@ -156,8 +156,8 @@ def attention_demo(model: VisionTransformer, images: torch.Tensor, labels: torch
     """
     import ipywidgets as widgets
 
-    from helpers.demos.demo_box import demo_box
-    from helpers.demos.picture import picture
+    from helpers.demos.parts.demo_box import demo_box
+    from helpers.demos.parts.picture import picture
 
     kinds = sorted(set(labels.tolist()))
     places = {kind: (labels == kind).nonzero().flatten().tolist() for kind in kinds}

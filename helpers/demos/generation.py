@@ -115,8 +115,8 @@ def temperature_demo(
     """
     import ipywidgets as widgets
 
-    from helpers.demos.demo_box import demo_box
-    from helpers.demos.picture import picture
+    from helpers.demos.parts.demo_box import demo_box
+    from helpers.demos.parts.picture import picture
 
     slider = widgets.FloatSlider(
         value=0.7, min=0.1, max=2.0, step=0.1, description="temperature", continuous_update=False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.demos.typed_text import MOST_PIECES, legible, one_line
+from helpers.demos.parts.typed_text import MOST_PIECES, legible, one_line
 
 if TYPE_CHECKING:
     import torch
@@ -159,8 +159,8 @@ def head_demo(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel, sent
 
     import ipywidgets as widgets
 
-    from helpers.demos.demo_box import demo_box
-    from helpers.demos.picture import picture
+    from helpers.demos.parts.demo_box import demo_box
+    from helpers.demos.parts.picture import picture
 
     maps = read_sentence(sentence, tokenizer, encoder)
     layers, heads = maps.weights.shape[:2]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.demos.typed_text import MOST_PIECES, inches_wide, legible, one_line
+from helpers.demos.parts.typed_text import MOST_PIECES, inches_wide, legible, one_line
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
@@ -169,8 +169,8 @@ def occlusion_demo(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel,
 
     import ipywidgets as widgets
 
-    from helpers.demos.demo_box import demo_box
-    from helpers.demos.picture import picture
+    from helpers.demos.parts.demo_box import demo_box
+    from helpers.demos.parts.picture import picture
 
     box = widgets.Text(
         sentence,

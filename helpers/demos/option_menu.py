@@ -81,7 +81,7 @@ def ask(text: str, option_probabilities: OptionProbabilities, model: Any, tokeni
 def draw_options(asked: Asked) -> Figure:
     """A bar for each option: its probability, given the rest of the sentence."""
     from helpers import plots
-    from helpers.demos.typed_text import legible
+    from helpers.demos.parts.typed_text import legible
 
     names = [legible(option) for option in asked.probabilities]
     values = list(asked.probabilities.values())
@@ -161,8 +161,8 @@ def option_menu_demo(option_probabilities: OptionProbabilities, model: Any, toke
 
     import ipywidgets as widgets
 
-    from helpers.demos.demo_box import demo_box
-    from helpers.demos.picture import picture
+    from helpers.demos.parts.demo_box import demo_box
+    from helpers.demos.parts.picture import picture
 
     wide = widgets.Layout(width="95%", max_width="52em")
     own = {"description_width": "initial"}

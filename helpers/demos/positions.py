@@ -149,8 +149,8 @@ def position_picker(encoding: torch.Tensor) -> Widget:
     """Sliders for a position and a number of steps, around `draw_position`."""
     import ipywidgets as widgets
 
-    from helpers.demos.demo_box import demo_box
-    from helpers.demos.picture import picture
+    from helpers.demos.parts.demo_box import demo_box
+    from helpers.demos.parts.picture import picture
 
     def slider(description: str, value: int, most: int) -> widgets.IntSlider:
         options = {"continuous_update": False, "style": {"description_width": "initial"}}

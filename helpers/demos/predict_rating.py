@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.demos.typed_text import legible
+from helpers.demos.parts.typed_text import legible
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
@@ -189,8 +189,8 @@ def rating_demo(model: nn.Module, tokenizer: PreTrainedTokenizerBase, text: str)
 
     import ipywidgets as widgets
 
-    from helpers.demos.demo_box import demo_box
-    from helpers.demos.picture import picture
+    from helpers.demos.parts.demo_box import demo_box
+    from helpers.demos.parts.picture import picture
 
     box = widgets.Text(
         re.sub(r"\s+", " ", text),

@@ -105,8 +105,8 @@ def saturation_demo() -> Widget:
     """A slider for the width, around `draw_saturation`."""
     import ipywidgets as widgets
 
-    from helpers.demos.demo_box import demo_box
-    from helpers.demos.picture import picture
+    from helpers.demos.parts.demo_box import demo_box
+    from helpers.demos.parts.picture import picture
 
     slider = widgets.SelectionSlider(
         options=WIDTHS, value=64, description="width d", continuous_update=False, style={"description_width": "initial"}

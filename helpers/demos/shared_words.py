@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from helpers.bias_pairs import Pair
+from helpers.texts.bias_pairs import Pair
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -71,8 +71,8 @@ def three_numbers_demo(names: Sequence[str], numbers: Sequence[float], scores: S
     """A slider for each score, around `draw_weighted_average`."""
     import ipywidgets as widgets
 
-    from helpers.demos.demo_box import demo_box
-    from helpers.demos.picture import picture
+    from helpers.demos.parts.demo_box import demo_box
+    from helpers.demos.parts.picture import picture
 
     sliders = [
         widgets.FloatSlider(

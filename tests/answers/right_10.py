@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from helpers.checks.mistakes_10 import cut, patches_by_hand, refuse
+from helpers.checks.exercises.mistakes_10 import cut, patches_by_hand, refuse
 from helpers.layers import patchify
 
 

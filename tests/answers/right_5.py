@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers.checks.exercise_5 import expected_encoding
-from helpers.checks.mistakes_5 import EncodingByHand
+from helpers.checks.exercises.exercise_5 import expected_encoding
+from helpers.checks.exercises.mistakes_5 import EncodingByHand
 from helpers.layers import PositionalEncoding
 
 

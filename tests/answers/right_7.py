@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers.checks.mistakes_7 import TransformerByHand
+from helpers.checks.exercises.mistakes_7 import TransformerByHand
 from helpers.layers import PositionalEncoding, TransformerBlock
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from helpers.checks.mistakes_8 import batch_by_hand
+from helpers.checks.exercises.mistakes_8 import batch_by_hand
 
 
 def as_in_the_lesson(batch, tokenizer, max_len=128):

@@ -1,0 +1,60 @@
+"""Compare the gradients of an answer with torch's."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+
+from helpers.checks.answer.subject import Subject
+from helpers.checks.engine.draw import Draw
+from helpers.checks.engine.seen import Seen
+
+
+def seen_gradients(
+    subject: Subject,
+    draw: Draw,
+    output: torch.Tensor,
+    leaves: Mapping[str, torch.Tensor],
+    exact: Callable[[Mapping[str, torch.Tensor]], torch.Tensor],
+    exact_leaves: Mapping[str, torch.Tensor],
+    axes: Mapping[str, Sequence[str]],
+    sizes: Mapping[str, int],
+    when: str = "",
+) -> Iterator[Seen]:
+    """Yield the gradient that reaches each leaf, beside the one that torch gives.
+
+    Parameters
+    ----------
+    subject, draw
+        As a step is handed them.
+    output : tensor
+        The answer's output, already seen to be right.
+    leaves : mapping
+        Tensors of the answer's computation, named as a message should name them.
+    exact : callable
+        Computes torch's output in float64 from leaves of these names.
+    exact_leaves : mapping
+        The leaves' values in float64, and whatever else `exact` needs.
+    axes, sizes : mapping
+        For messages: names of a leaf's axes, and their sizes.
+    when : str
+        For messages: which case this is.
+    """
+    ahead = draw.again("gradients").normal(*output.shape)
+    got = subject.gradients(output, list(leaves.values()), ahead)
+
+    @functools.cache
+    def expected() -> dict[str, torch.Tensor]:
+        copies = {name: value.detach().clone().requires_grad_() for name, value in exact_leaves.items()}
+        total = (exact(copies) * ahead).sum()
+        return dict(zip(leaves, torch.autograd.grad(total, [copies[name] for name in leaves]), strict=True))
+
+    def expected_for(name: str) -> torch.Tensor:
+        return expected()[name]
+
+    for name, gradient in zip(leaves, got, strict=True):
+        shown = f"`{name}`" if "." in name else name
+        what = f"The gradient of {shown}{when}"
+        yield Seen(what, gradient, functools.partial(expected_for, name), axes.get(name, ()), sizes)
