@@ -11,7 +11,20 @@ from typing import Any
 
 import numpy as np
 
+from helpers.texts.corpora import find_corpus
 from helpers.word_vectors import WordVectors
+
+CATEGORIES = (
+    "editorial",
+    "fiction",
+    "government",
+    "mystery",
+    "news",
+    "religion",
+    "reviews",
+    "romance",
+    "science_fiction",
+)
 
 _END_OF_LINE = "</s>"  # fastText's own word for the end of a line
 
@@ -26,6 +39,24 @@ def split_words(text: str) -> list[str]:
     """
     words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text.lower().replace("’", "'"))
     return [word if word in _NOT_POSSESSIVE else word.removesuffix("'s") for word in words]
+
+
+def brown_texts() -> list[list[str]]:
+    """Read nine categories of the Brown corpus, a list of words for each text; NLTK downloads it if it must.
+
+    Raises
+    ------
+    DownloadError
+        It is neither on this computer nor to be had.
+    """
+    from tqdm.auto import tqdm
+
+    find_corpus("brown")
+    from nltk.corpus import brown
+
+    names = brown.fileids(categories=list(CATEGORIES))
+    bar = tqdm(names, desc="Reading the Brown corpus", unit=" texts", leave=False)
+    return [[word for token in brown.words(name) for word in split_words(token)] for name in bar]
 
 
 def train_fasttext(

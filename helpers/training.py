@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -15,23 +14,10 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from helpers.batches import Batch
-from helpers.reports.training import TrainingReport
+from helpers.reports.training import History, TrainingReport
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
-
-
-@dataclass
-class History:
-    """How training went. There is one entry for each epoch that was finished, whether there was test data or not."""
-
-    train_loss: list[float] = field(default_factory=list)  # mean over the epoch's texts, while they were learned
-    test_loss: list[float | None] = field(default_factory=list)  # None without test data
-    test_accuracy: list[float | None] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list, repr=False)
-    batch_loss: list[float] = field(default_factory=list, repr=False)  # of each batch, of unfinished epochs too
-    batches_per_epoch: int = field(default=0, repr=False)
-    interrupted: bool = False
 
 
 class Evaluation(NamedTuple):

@@ -437,9 +437,8 @@ feedback_box("02, section 5")
 if importlib.util.find_spec("fasttext") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "fasttext"], check=True)
 
-from helpers.course.train.word_vectors import brown_texts
 from helpers.data import load_sentences
-from helpers.fasttext_training import train_fasttext
+from helpers.fasttext_training import brown_texts, train_fasttext
 
 texts = brown_texts() if DATA == "full" else load_sentences()
 own_vectors = train_fasttext(texts, epochs=5)

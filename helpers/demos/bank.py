@@ -5,12 +5,11 @@ from __future__ import annotations
 import html
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.demos.parts.bank_picture import describe_value_attention, draw_value_attention, name_panels
+from helpers.demos.parts.bank_picture import ValueAttention, describe_value_attention, draw_value_attention, name_panels
 from helpers.word_vectors import UnknownWord, WordVectors
 
 if TYPE_CHECKING:
@@ -34,36 +33,6 @@ NEIGHBOURS = 12  # words that a list of neighbours holds: the typed ones are amo
 _MOST_NAMED = 3  # unknown words that get a message each; each costs a search through the vocabulary
 
 _AROUND_WORDS = string.whitespace + string.punctuation + "“”‘’«»…·–—¿¡"
-
-
-@dataclass(frozen=True)
-class ValueAttention:
-    """What one query makes of a line of keys.
-
-    Attributes
-    ----------
-    query
-        The query word.
-    words
-        The keys that are in the vocabulary, as it spells them, in the order of the line.
-    weights
-        How much the query attends to each, (tk,): they sum to 1.
-    value
-        The keys' vectors, mixed by these weights, (d,). All zeros when there was nothing to attend to.
-    query_neighbours, value_neighbours
-        The words nearest to the query's vector and to the value, with cosine similarities. They are empty when there is
-        no such vector.
-    messages
-        What was left out, and why: a sentence each.
-    """
-
-    query: str
-    words: list[str]
-    weights: np.ndarray
-    value: np.ndarray
-    query_neighbours: list[tuple[str, float]]
-    value_neighbours: list[tuple[str, float]]
-    messages: list[str]
 
 
 def get_value_attention(word_vectors: WordVectors, query: str, keys: str | Sequence[str]) -> ValueAttention:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch.utils.tensorboard import SummaryWriter
 
-    from helpers.training import History
 
 _LINE_EVERY = 50  # batches
 _SECONDS_BETWEEN_PICTURES = 3.0  # one takes about a tenth of a second to draw
 _MOST_POINTS = 100
+
+
+@dataclass
+class History:
+    """How training went. There is one entry for each epoch that was finished, whether there was test data or not."""
+
+    train_loss: list[float] = field(default_factory=list)  # mean over the epoch's texts, while they were learned
+    test_loss: list[float | None] = field(default_factory=list)  # None without test data
+    test_accuracy: list[float | None] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list, repr=False)
+    batch_loss: list[float] = field(default_factory=list, repr=False)  # of each batch, of unfinished epochs too
+    batches_per_epoch: int = field(default=0, repr=False)
+    interrupted: bool = False
 
 
 class TrainingReport:

@@ -15,12 +15,12 @@ from tqdm.auto import tqdm
 
 from helpers.course.build import badges
 from helpers.course.build.dependencies import digest
-from helpers.course.errors import CourseError
 from helpers.course.build.execute import execute, pictures
 from helpers.course.build.exercise import exercise_cells, picture_name
 from helpers.course.build.exports import layers_source
 from helpers.course.build.lesson import Lesson
 from helpers.course.build.notebook import ipynb_text, notebook_from, percent_text, without_outputs
+from helpers.course.errors import CourseError
 from helpers.course.project import Project
 
 # Pages that lead to the repository, as lessons do.

@@ -59,7 +59,7 @@ def _imported(project: Project, tree: ast.Module) -> Iterator[Path]:
 def _files(module: Path) -> Iterator[Path]:
     if module.with_suffix(".py").is_file():
         yield module.with_suffix(".py")
-    elif module.name == "helpers":
-        yield module / "__init__.py"
+    elif module.name == "checks":
+        yield from module.rglob("*.py")  # each exercise is imported by its number, at run time
     elif (module / "__init__.py").is_file():
-        yield from module.glob("*.py")  # a package may import its parts by name at run time
+        yield module / "__init__.py"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import sys
 
-from helpers.course.errors import CourseError
 from helpers.course.build.exercise import reference
 from helpers.course.build.lesson import EXERCISE, Cell, Lesson
+from helpers.course.errors import CourseError
 
 _HEADER = '''"""The course's reference layers, collected from the solutions by `make notebooks`.
 

@@ -10,23 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from helpers.downloads import DownloadError
-from helpers.fasttext_training import split_words, train_fasttext
-from helpers.texts.corpora import find_corpus
+from helpers.fasttext_training import CATEGORIES, brown_texts, train_fasttext
 from helpers.word_vectors import SHIPPED, save_word_vectors
 
 HELP = "train the word vectors that ship with the course, on nine categories of the Brown corpus"
-
-CATEGORIES = (
-    "editorial",
-    "fiction",
-    "government",
-    "mystery",
-    "news",
-    "religion",
-    "reviews",
-    "romance",
-    "science_fiction",
-)
 
 CARD = """\
 # Word vectors
@@ -123,24 +110,6 @@ def run(args: argparse.Namespace) -> int:
     card.write_text(card_text, "utf-8")
     print(f"{len(word_vectors):,} words written to {file}, the card to {card}: {time.perf_counter() - started:.0f} s")
     return 0
-
-
-def brown_texts() -> list[list[str]]:
-    """Read the corpus, a list of words for each text; NLTK downloads it into the course's cache if it must.
-
-    Raises
-    ------
-    DownloadError
-        It is neither on this computer nor to be had.
-    """
-    from tqdm.auto import tqdm
-
-    find_corpus("brown")
-    from nltk.corpus import brown
-
-    names = brown.fileids(categories=list(CATEGORIES))
-    bar = tqdm(names, desc="Reading the Brown corpus", unit=" texts", leave=False)
-    return [[word for token in brown.words(name) for word in split_words(token)] for name in bar]
 
 
 def digest(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,14 +11,42 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from helpers.demos.bank import ValueAttention
-
 _MOST_BARS = 20
 _MOST_LETTERS = 17  # of a word beside its bar
 _MOST_LETTERS_ABOVE = 14  # of a word in a title
 _PANEL = 3.7  # inches; the first 1.5 are for the words
 _WORDS = 1.5
 _FAINT = 0.1  # when no weight is larger than this, the axis follows the weights
+
+
+@dataclass(frozen=True)
+class ValueAttention:
+    """What one query makes of a line of keys.
+
+    Attributes
+    ----------
+    query
+        The query word.
+    words
+        The keys that are in the vocabulary, as it spells them, in the order of the line.
+    weights
+        How much the query attends to each, (tk,): they sum to 1.
+    value
+        The keys' vectors, mixed by these weights, (d,). All zeros when there was nothing to attend to.
+    query_neighbours, value_neighbours
+        The words nearest to the query's vector and to the value, with cosine similarities. They are empty when there is
+        no such vector.
+    messages
+        What was left out, and why: a sentence each.
+    """
+
+    query: str
+    words: list[str]
+    weights: np.ndarray
+    value: np.ndarray
+    query_neighbours: list[tuple[str, float]]
+    value_neighbours: list[tuple[str, float]]
+    messages: list[str]
 
 
 def draw_value_attention(result: ValueAttention) -> Figure:
