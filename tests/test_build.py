@@ -14,33 +14,15 @@ import pytest
 from helpers.course.build import build as build_module
 from helpers.course.build.build import build, check
 from helpers.course.build.lesson import Lesson
+from helpers.course.build.pairing import HEADER
 from helpers.course.errors import CourseError
 from helpers.course.project import Project
 
 ROOT = Path(__file__).resolve().parents[1]
 
-HEADER = """\
-# ---
-# jupyter:
-#   jupytext:
-#     cell_metadata_filter: tags,-all
-#     formats: ipynb,py:percent
-#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
-"""
-
 LESSON = (
     HEADER
-    + """\
+    + """
 # %% [markdown]
 # [badge](https://colab.research.google.com/github/your_account/attention-course/blob/main/notebooks/01_first.ipynb)
 
@@ -91,7 +73,7 @@ x = 1
 
 SECOND = (
     HEADER
-    + """\
+    + """
 # %%
 from helpers.layers import area
 

@@ -19,7 +19,8 @@ from helpers.course.build.execute import execute, pictures
 from helpers.course.build.exercise import exercise_cells, picture_name
 from helpers.course.build.exports import layers_source
 from helpers.course.build.lesson import Lesson
-from helpers.course.build.notebook import ipynb_text, notebook_from, percent_text, without_outputs
+from helpers.course.build.notebook import differences, ipynb_text, notebook_from, percent_text
+from helpers.course.build.pairing import with_header
 from helpers.course.errors import CourseError
 from helpers.course.project import Project
 
@@ -57,11 +58,11 @@ def run(args: argparse.Namespace) -> int:
 
 @dataclass
 class Sources:
-    """What people edit, with addresses as `pyproject.toml` wants them."""
+    """What people edit, with headers and addresses as the build wants them."""
 
     lessons: list[Lesson]
     layers: str
-    rewritten: dict[Path, str]  # files whose badges lead elsewhere -> their right text
+    rewritten: dict[Path, str]  # files with another header, or links that lead elsewhere -> their right text
 
 
 def read_sources(project: Project) -> Sources:
@@ -70,7 +71,8 @@ def read_sources(project: Project) -> Sources:
     rewritten: dict[Path, str] = {}
     for path in sorted(project.solutions.glob("*.py")):
         text = path.read_text("utf-8")
-        right = badges.with_own_notebook(badges.with_slug(text, project.slug, project.branch), path.stem)
+        right = badges.with_slug(with_header(text), project.slug, project.branch)
+        right = badges.with_own_notebook(right, path.stem)
         if right != text:
             rewritten[path] = right
         lessons.append(Lesson.read(path, right))
@@ -89,7 +91,7 @@ def check(project: Project) -> list[str]:
     """What is out of step, a line each: empty when every generated file is as the sources say."""
     sources = read_sources(project)
     problems = [
-        f"{project.relative(path)}: a link does not lead where pyproject.toml says ({project.slug})"
+        f"{project.relative(path)}: its header or a link is not as the build writes it (links lead to {project.slug})"
         for path in sources.rewritten
     ]
     if _text(project.layers) != sources.layers:
@@ -169,8 +171,9 @@ def stale(project: Project, lesson: Lesson) -> str | None:
         executed = nbformat.read(path, 4)
     except (nbformat.reader.NotJSONError, nbformat.ValidationError):
         return "not a notebook"
-    if without_outputs(executed) != without_outputs(notebook_from(lesson, lesson.cells)):
-        return f"not what {lesson.path.name} says"
+    if places := differences(executed, notebook_from(lesson, lesson.cells)):
+        more = f"; {len(places) - 3} more" if len(places) > 3 else ""
+        return f"not what {lesson.path.name} says ({'; '.join(places[:3])}{more})"
     if executed.metadata.get("course", {}).get("digest") != digest(project, lesson):
         return f"older than {lesson.path.name} or the helpers that it imports"
     return None

@@ -11,11 +11,14 @@ from nbformat import NotebookNode
 
 from helpers.course.build.grading import grading_metadata
 from helpers.course.build.lesson import Cell, Lesson
+from helpers.course.build.pairing import KERNEL
 
 
 def notebook_from(lesson: Lesson, cells: list[Cell]) -> NotebookNode:
     """A notebook without outputs that holds `cells`, paired as its lesson is."""
     metadata = lesson.notebook().metadata
+    metadata["kernelspec"] = dict(KERNEL)
+    metadata["jupytext"].pop("main_language", None)  # the kernel says so
     metadata["language_info"] = {"name": "python"}  # no version: it would change with the machine that builds
     nodes = []
     grading = grading_metadata(cells)
@@ -36,7 +39,39 @@ def percent_text(notebook: NotebookNode) -> str:
     return str(jupytext.writes(notebook, fmt="py:percent"))
 
 
-def without_outputs(notebook: NotebookNode) -> dict[str, Any]:
+def differences(found: NotebookNode, wanted: NotebookNode) -> list[str]:
+    """Where a notebook is not the one that the build would make, outputs aside; empty when it is.
+
+    Parameters
+    ----------
+    found
+        The notebook on disk, perhaps with what a tool left in it.
+    wanted
+        The build's.
+
+    Returns
+    -------
+    list of str
+        Such as "metadata of the notebook: papermill" or "cell 3: metadata.tags", cells counted from 1.
+    """
+    one, other = _without_outputs(found), _without_outputs(wanted)
+    places = [f"metadata of the notebook: {key}" for key in _unequal(one["metadata"], other["metadata"])]
+    if len(one["cells"]) != len(other["cells"]):
+        return [*places, f"{len(one['cells'])} cells, not {len(other['cells'])}"]
+    for number, (cell, right) in enumerate(zip(one["cells"], other["cells"], strict=True), 1):
+        parts = [key for key in _unequal(cell, right) if key != "metadata"]
+        parts += [f"metadata.{key}" for key in _unequal(cell["metadata"], right["metadata"])]
+        if parts:
+            places.append(f"cell {number}: {', '.join(parts)}")
+    return places
+
+
+def _unequal(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    nothing = object()
+    return sorted(key for key in {*found, *wanted} if found.get(key, nothing) != wanted.get(key, nothing))
+
+
+def _without_outputs(notebook: NotebookNode) -> dict[str, Any]:
     """What a person or the build decides of a notebook: everything but what executing it added."""
     plain: dict[str, Any] = json.loads(nbformat.writes(notebook))
     plain["metadata"].pop("course", None)
