@@ -6,7 +6,8 @@ COURSE = .venv/bin/python -m helpers.course
 JOBS ?= 2
 PYTEST = .venv/bin/python -m pytest --numprocesses $(JOBS)
 # One process a notebook: a kernel keeps what earlier cells defined.
-NBVAL = $(PYTEST) --dist loadfile --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg solutions
+NBVAL = $(PYTEST) --dist loadfile -p tests.nbval_kernels --nbval --nbval-current-env \
+	--nbval-kernel-startup-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg solutions
 # As the lessons were built: two kernels with two threads each are slower on two cores than with one.
 test test-all notebooks: export OMP_NUM_THREADS = 1
 

@@ -1,22 +1,12 @@
-"""What every test shares: a place of its own for progress, and the environment of an executed lesson."""
+"""What every test shares: a place of its own for progress, and matplotlib as it was."""
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from helpers.course.build.execute import kernel_environment
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """nbval's kernels inherit this process's environment: give them the one that lessons were built in."""
-    if getattr(config.option, "nbval", False):
-        os.environ.update(kernel_environment(tempfile.mkdtemp(prefix="course-record-")))
 
 
 @pytest.fixture(autouse=True)

@@ -40,10 +40,13 @@ def test_exercise_runs_up_to_its_first_blank_and_says_so(path: Path, tmp_path: P
 
 
 def _nbval(path: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", str(path)]
-    command += ["--sanitize-with", str(ROOT / "tests" / "nbval_sanitize.cfg"), "--rootdir", str(path.parent)]
-    environment = {**os.environ, **kernel_environment(str(path.parent / "record"))}
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=path.parent, env=environment)
+    """Run nbval on a notebook as `make test` does."""
+    listed = subprocess.run(["make", "--dry-run", "test"], cwd=ROOT, capture_output=True, text=True, check=True)
+    (line,) = (line for line in listed.stdout.splitlines() if line.endswith(" solutions"))
+    command = [sys.executable, *line.split()[1:-1], "--numprocesses", "0", "-q", "-p", "no:cacheprovider", str(path)]
+    strange = kernel_environment("").keys()
+    environment = {name: value for name, value in os.environ.items() if name not in strange}
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
 
 
 def _check_tensor_only(notebook: NotebookNode) -> NotebookNode:
@@ -68,3 +71,28 @@ def test_a_changed_check_tensor_turns_nbval_red(tmp_path: Path) -> None:
     red = _nbval(path)
     assert red.returncode == 1
     assert "1 failed" in red.stdout
+
+
+def test_nbval_runs_lessons_in_the_environment_that_they_were_built_in(tmp_path: Path) -> None:
+    wanted = {name: value for name, value in kernel_environment("").items() if name != "COURSE_RECORD"}
+    as_built = f"import os\n{wanted!r}.items() <= os.environ.items()"
+    elsewhere = 'import tempfile\nos.environ["COURSE_RECORD"].startswith(tempfile.gettempdir())'
+    cells = [_shows(source, {"text/plain": "True"}) for source in (as_built, elsewhere)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "environment.ipynb")
+    done = _nbval(tmp_path / "environment.ipynb")
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_cell_may_publish_more_than_a_queue_holds(tmp_path: Path) -> None:
+    """What nbval reads only afterwards is cut off, and a right notebook turns red: on a slow machine, by its bars."""
+    flood = "from IPython.display import clear_output\nfor _ in range(20_000):\n    clear_output()\n'done'"
+    notebook = nbformat.v4.new_notebook(cells=[_shows(flood, {"text/plain": "'done'"})])
+    nbformat.write(notebook, tmp_path / "flood.ipynb")
+    done = _nbval(tmp_path / "flood.ipynb")
+    assert done.returncode == 0, done.stdout
+
+
+def _shows(source: str, data: dict[str, str]) -> NotebookNode:
+    """A cell that ends with an expression, as it was executed."""
+    output = nbformat.v4.new_output("execute_result", data, execution_count=1)
+    return nbformat.v4.new_code_cell(source, execution_count=1, outputs=[output])
