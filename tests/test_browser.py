@@ -210,3 +210,12 @@ def row_of(exercise: str, shown: playwright.Locator) -> str:
     """What the progress table says of an exercise."""
     row = shown.get_by_role("row").filter(has=shown.page.get_by_role("rowheader", name=exercise, exact=True))
     return row.get_by_role("cell").nth(1).inner_text()
+
+
+def test_a_student_meets_no_menus_for_instructors(lab: Lab) -> None:
+    lab.open(lesson("00", "notebooks").name)
+    bar = lab.page.locator("#jp-MainMenu")
+    assert "Help" in bar.inner_text()
+    assert "Nbgrader" not in bar.inner_text()
+    assert lab.page.get_by_text("Create Assignment").count() == 0
+    assert "Open" not in lab.page.locator(".jp-NotebookPanel-toolbar:visible").inner_text()  # in Jupyter Notebook

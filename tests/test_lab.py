@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
 from pathlib import Path
 
 import pytest
@@ -155,6 +157,27 @@ def test_prefetch_says_what_is_missing_and_goes_on(
     assert prefetch.run(argparse.Namespace()) == 1
     assert fetched == ["encoder"]
     assert capsys.readouterr().err == "Missing: the reviews. no network\n"
+
+
+def test_a_students_jupyterlab_has_nothing_of_nbgrader(tmp_path: Path) -> None:
+    """`make test` installs it into the same environment."""
+    pytest.importorskip("nbgrader")
+    course = working_tree(tmp_path / "course")
+    command = [sys.executable, "-m", "helpers.course", "lab", "--no-browser", "--", "--port=0"]
+    server = Server(command, course, tmp_path / "log", PYTHONPATH=str(course))
+    try:
+        found = re.search(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', server.get("/lab"), re.DOTALL)
+        assert found is not None
+        shown = json.loads(found[1])
+        there = {extension["name"] for extension in shown["federated_extensions"]}
+        assert {"@jupyter/nbgrader", "@jupyter-widgets/jupyterlab-manager"} <= there
+        assert set(shown["disabledExtensions"]) == set(lab.FOR_INSTRUCTORS)
+        for page in ("/formgrader", "/assignments", "/courses", "/nbgrader_version"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                server.get(page)
+        assert json.loads(server.get("/api/contents/"))["content"]
+    finally:
+        server.stop()
 
 
 @pytest.mark.fresh

@@ -19,6 +19,10 @@ HELP = "open JupyterLab on your own copies of the lessons, in work/"
 
 # A first view without questions: JupyterLab neither offers its news nor looks for updates of itself.
 SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
+# `make test` installs nbgrader, and Jupyter Notebook with it, into the same environment. Their menus and buttons would
+# puzzle a student; an instructor who wants them starts `.venv/bin/jupyter lab`.
+FOR_INSTRUCTORS = ["@jupyter/nbgrader", "@jupyter-notebook/lab-extension"]
+NBGRADER = ("assignment_list", "course_list", "formgrader", "validate_assignment")
 # A log of warnings only, and no look for language servers: that asks npm, which may take seconds.
 QUIET = ["--log-level=WARN", "--LanguageServerManager.autodetect=False"]
 
@@ -38,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     for line in refresh_copies(project.notebooks, work):
         print(line)
     write_whole(settings_of(work) / "overrides.json", json.dumps(SETTINGS).encode())
+    write_whole(settings_of(work) / "page_config.json", json.dumps({"disabledExtensions": FOR_INSTRUCTORS}).encode())
     command = lab_command(work, [*(["--no-browser"] if args.no_browser else []), *args.arguments])
     sys.stdout.flush()
     if os.name != "nt":  # there, exec gives the prompt back while JupyterLab runs on
@@ -115,6 +120,7 @@ def lab_command(work: Path, arguments: list[str]) -> list[str]:
     lessons = sorted(path.name for path in work.glob("00_*.ipynb"))
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={work}"]
     command += [f"--LabApp.app_settings_dir={settings_of(work)}", *QUIET]
+    command += [f"--ServerApp.jpserver_extensions=nbgrader.server_extensions.{name}=False" for name in NBGRADER]
     command.append("--LabApp.default_url=" + (f"/lab/tree/{lessons[0]}" if lessons else "/lab"))
     if getattr(os, "geteuid", lambda: -1)() == 0:  # in a container; Jupyter refuses without it
         command.append("--allow-root")
