@@ -1,13 +1,15 @@
 # Everything runs in .venv; the logic is in helpers/course.
 PYTHON ?= $(or $(shell command -v .venv/bin/python || command -v python3 || command -v python3.13 || \
 	command -v python3.12 || command -v python3.11),$(error Python is missing: install 3.11, 3.12 or 3.13))
-SETUP = $(PYTHON) -E -S -m helpers.course.room.bootstrap
+SETUP = $(PYTHON) -E -S -X utf8 -m helpers.course.room.bootstrap
 COURSE = .venv/bin/python -m helpers.course
 JOBS ?= 2
 PYTEST = .venv/bin/python -m pytest --numprocesses $(JOBS)
 # One process a notebook: a kernel keeps what earlier cells defined.
 NBVAL = $(PYTEST) --dist loadfile -p tests.nbval_kernels --nbval --nbval-current-env \
 	--nbval-kernel-startup-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg solutions
+# Paths and files are read as UTF-8 whatever the locale says: else a folder with an accent in its name has two names.
+export PYTHONUTF8 = 1
 # As the lessons were built: two kernels with two threads each are slower on two cores than with one.
 test test-all notebooks: export OMP_NUM_THREADS = 1
 

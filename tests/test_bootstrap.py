@@ -234,7 +234,7 @@ def test_an_installation_that_stopped_is_taken_up_again(
 def test_a_second_make_costs_less_than_a_tenth_of_a_second(project: Path) -> None:
     """As make runs it. Processor time, so that what else this machine does plays no part."""
     shutil.copytree(ROOT / "helpers", project / "helpers", ignore=shutil.ignore_patterns("assets", "__pycache__"))
-    command = [sys.executable, "-E", "-S", "-m", "helpers.course.room.bootstrap", "all"]
+    command = [sys.executable, "-E", "-S", "-X", "utf8", "-m", "helpers.course.room.bootstrap", "all"]
     subprocess.run(command, cwd=project, check=True)  # the first one compiles
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, cwd=project, check=True)
@@ -263,6 +263,20 @@ def test_an_environment_of_this_place_and_python_is_kept(tmp_path: Path, monkeyp
         assert bootstrap.make_venv(venv) == 0
     assert [command[1:] for command in commands] == [["-m", "venv", "--clear", str(venv)]] * 2
     assert not Path(commands[0][0]).is_relative_to(sys.prefix)  # made by the system's Python, not by an environment's
+
+
+def test_an_environment_left_half_made_is_not_made_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its interpreter is there already, and `make` takes it: `venv --clear` would delete what it runs."""
+    left = bootstrap.python_of(tmp_path / ".venv")
+    left.parent.mkdir(parents=True)
+    base = Path(sys._base_executable).resolve()
+    left.symlink_to(base)
+    commands: list[list[str]] = []
+    done = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(bootstrap.subprocess, "run", lambda command: commands.append(command) or done)
+    monkeypatch.setattr(bootstrap.sys, "_base_executable", str(left))
+    assert bootstrap.make_venv(tmp_path / ".venv") == 0
+    assert commands == [[str(base), "-m", "venv", "--clear", str(tmp_path / ".venv")]]
 
 
 def test_pips_pages_become_a_line_for_each_step(

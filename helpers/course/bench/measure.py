@@ -34,7 +34,7 @@ def measure(arguments: list[str], environment: dict[str, str]) -> Cost:
         When the process fails.
     """
     command = [sys.executable, "-m", "helpers.course.bench.parts", *arguments]
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=said, stderr=subprocess.STDOUT)
         try:
             # What a kernel's process took counts as its parent's, once that has waited for it.

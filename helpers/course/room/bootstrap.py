@@ -46,7 +46,7 @@ def other_python(purpose: str) -> int:
     chosen = os.environ.get("PYTHON")
     found = "" if chosen else machine.fitting_python()
     if found:
-        os.execv(found, [found, "-E", "-S", "-m", "helpers.course.room.bootstrap", purpose])
+        os.execv(found, [found, "-E", "-S", "-X", "utf8", "-m", "helpers.course.room.bootstrap", purpose])
     version = "{}.{}".format(*sys.version_info[:2])
     print(
         f"Python 3.11, 3.12 or 3.13 is needed, and {chosen or sys.executable} is {version}. Install one of "
@@ -97,8 +97,10 @@ def make_venv(venv: Path) -> int:
             return 0
     print("Making {} with Python {}.{}".format(venv.name, *sys.version_info[:2]), flush=True)
     # An environment made by another environment's interpreter would depend on that one.
-    base = getattr(sys, "_base_executable", sys.executable)
-    return subprocess.run([base, "-m", "venv", "--clear", str(venv)]).returncode
+    base = Path(getattr(sys, "_base_executable", sys.executable))
+    if venv in base.parents:  # left half made by a command that was stopped: it would delete itself
+        base = base.resolve()
+    return subprocess.run([str(base), "-m", "venv", "--clear", str(venv)]).returncode
 
 
 def install(root: Path, venv: Path, extras: list) -> int:
@@ -106,11 +108,17 @@ def install(root: Path, venv: Path, extras: list) -> int:
     command = [str(python_of(venv)), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     command += ["--progress-bar", "off", "--constraint", "constraints.txt"]
     command += ["--editable", ".[{}]".format(",".join(extras))]
-    environment = dict(os.environ, CXX=machine.compiler(), PYTHONUNBUFFERED="1")
+    environment = dict(os.environ, CXX=machine.compiler(), PYTHONUNBUFFERED="1", PYTHONUTF8="1")
     log = venv / "install.log"
     with log.open("w", encoding="utf-8") as copy:
         pip = subprocess.Popen(
-            command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
         )
         for line in show_steps(pip.stdout):
             copy.write(line)
