@@ -10,6 +10,12 @@ NBVAL = $(PYTEST) --dist loadfile -p tests.nbval_kernels --nbval --nbval-current
 	--nbval-kernel-startup-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg solutions
 # Paths and files are read as UTF-8 whatever the locale says: else a folder with an accent in its name has two names.
 export PYTHONUTF8 = 1
+# In some containers and class rooms nobody may write there, and then JupyterLab would not start.
+ifeq ($(shell test -w "$$HOME" && echo yes),)
+$(info Your home folder cannot be written: settings, progress and downloads go to work/.home)
+$(shell mkdir -p work/.home)
+export HOME := $(CURDIR)/work/.home
+endif
 # As the lessons were built: two kernels with two threads each are slower on two cores than with one.
 test test-all notebooks: export OMP_NUM_THREADS = 1
 

@@ -154,6 +154,23 @@ def test_what_is_installed_already_needs_no_space(tmp_path: Path, monkeypatch: p
     assert machine.no_space(tmp_path / ".venv", 2.0) == ""
 
 
+def test_a_folder_that_nobody_may_look_into_counts_as_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as another user's home; the tests may run as root, who may look everywhere."""
+    stat = os.stat
+
+    def refused(path: str | Path, **options: bool) -> os.stat_result:
+        if Path(path).name == "forbidden":
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "forbidden"))
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: Usage(0, 0, 9e9))
+    assert machine.no_space(tmp_path / ".venv", 2.0) == ""
+
+
 def test_nothing_is_made_where_something_is_missing(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

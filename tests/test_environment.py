@@ -117,3 +117,19 @@ def test_make_help_tells_every_target() -> None:
     alone = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     done = subprocess.run(["make"], cwd=ROOT, env=alone, capture_output=True, text=True, check=True)
     assert [line.split()[1] for line in done.stdout.splitlines()] == phony.split()
+
+
+@pytest.mark.parametrize("home", ["writable", "/nowhere/at/all", ""])
+def test_make_finds_a_place_where_the_home_folder_cannot_be_written(home: str, tmp_path: Path) -> None:
+    home = str(tmp_path) if home == "writable" else home
+    course = tmp_path / "cours d'été"
+    course.mkdir()
+    shutil.copy(ROOT / "Makefile", course)
+    (course / "show.mk").write_text('show:\n\t@echo "home: $$HOME"\n', "utf-8")
+    command = ["make", "-f", "Makefile", "-f", "show.mk", "show"]
+    shown = subprocess.run(command, cwd=course, env={**os.environ, "HOME": home}, capture_output=True, check=True)
+    said = shown.stdout.decode()
+    place = Path(said.partition("home: ")[2].strip())
+    assert place.is_dir()
+    assert place == (tmp_path if home == str(tmp_path) else course / "work" / ".home")
+    assert ("cannot be written" in said) == (place != tmp_path)

@@ -96,7 +96,7 @@ def no_space(venv: Path, venv_gb: float) -> str:
     ]
     disks = {}  # type: dict
     for place, need in needs:
-        while not place.exists():
+        while not os.path.exists(str(place)):  # Path.exists raises where a folder above it cannot be looked into
             place = place.parent
         disks.setdefault(place.stat().st_dev, [place, 0.0])[1] += need
     for place, need in disks.values():
