@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from lab_server import own_environment
 
 from helpers.course.room import pins
 from helpers.course.room.bootstrap import EXTRAS
@@ -127,7 +128,9 @@ def test_make_finds_a_place_where_the_home_folder_cannot_be_written(home: str, t
     shutil.copy(ROOT / "Makefile", course)
     (course / "show.mk").write_text('show:\n\t@echo "home: $$HOME"\n', "utf-8")
     command = ["make", "-f", "Makefile", "-f", "show.mk", "show"]
-    shown = subprocess.run(command, cwd=course, env={**os.environ, "HOME": home}, capture_output=True, check=True)
+    shown = subprocess.run(
+        command, cwd=course, env={**own_environment(), "HOME": home}, capture_output=True, check=True
+    )
     said = shown.stdout.decode()
     place = Path(said.partition("home: ")[2].strip())
     assert place.is_dir()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from lab_server import own_environment
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
@@ -41,7 +42,8 @@ def test_exercise_runs_up_to_its_first_blank_and_says_so(path: Path, tmp_path: P
 
 def _nbval(path: Path) -> subprocess.CompletedProcess[str]:
     """Run nbval on a notebook as `make test` does."""
-    listed = subprocess.run(["make", "--dry-run", "test"], cwd=ROOT, capture_output=True, text=True, check=True)
+    make = ["make", "--dry-run", "test"]
+    listed = subprocess.run(make, cwd=ROOT, env=own_environment(), capture_output=True, text=True, check=True)
     (line,) = (line for line in listed.stdout.splitlines() if line.endswith(" solutions"))
     command = [sys.executable, *line.split()[1:-1], "--numprocesses", "0", "-q", "-p", "no:cacheprovider", str(path)]
     strange = kernel_environment("").keys()
