@@ -189,16 +189,16 @@ feedback_box("04, section 2")
 
 # %%
 x = torch.randn(32, depth.WIDTH, dtype=torch.float64)  # 32 random words
-spread = []
+spread = [float(x.std())]
 for layer in depth.make_layers(24, weight_scale=2.0):
     x = (x + layer(x)).detach()
-    spread.append(x.std())
+    spread.append(float(x.std()))
 
 plots.curves(
-    range(1, 25),
+    range(25),
     {"x + layer(x)": spread},
-    title="After 24 sums the numbers are 2,000 times as large",
-    xlabel="layer",
+    title=f"After 24 sums the numbers are {spread[-1] / spread[0]:,.0f} times as large",
+    xlabel="sums",
     ylabel="standard deviation of the vectors' numbers",
     log_y=True,
 )
@@ -254,17 +254,17 @@ steps["residual, then norm"] = lambda layer, x: nn.functional.layer_norm(x + lay
 depth.draw_by_layer(steps, depth=24, weight_scale=3.0)
 
 # %% [markdown]
-# With weights this large the residual stack explodes even worse than the plain one, more than ten times as badly: where the slope $f'$ is large,
-# $1 + f'$ is larger still. Only the stack with norms stays near 0.2 from top to bottom.
+# With weights this large the 1 in $1 + f'$ is no help: it comes on top of slopes that are too large already. The residual stack explodes more than ten times
+# as badly as the plain one. Only the gradients of the stack with norms stay near 0.2, from top to bottom.
 #
-# **Predict first:** one of the three lines will hardly move, whatever you do below. Which? And can you find starting weights with which the *plain*
+# **Predict first:** now make the weights smaller again. Which of the three lines will move least? And are there starting weights with which the *plain*
 # stack is healthy too?
 
 # %% tags=["nbval-ignore-output"]
 depth.depth_demo(steps)
 
 # %% [markdown]
-# The line that hardly moves is *residual, then norm*. With 24 layers, the plain stack is healthy at × 2 only: at × 1.5 its gradient dies on
+# *Residual, then norm* moves least, by far. With 24 layers, the plain stack is healthy at × 2 only: at × 1.5 its gradient dies on
 # the way down, at × 2.5 it explodes. It balances on a knife's edge, and each step of learning moves its weights. The residual path alone cures one half
 # of this: its gradient never dies, but it explodes from × 2 on. The norm cures the other half. A deep stack needs both.
 
@@ -465,7 +465,7 @@ feedback_box("04, section 4")
 #
 # | | multiplications | where they come from | steps that wait for each other |
 # |---|---|---|---|
-# | GRU | $6 k^2 \cdot t$ | for each word six such matrices: three for the word, three for the state | $t$ |
+# | GRU | $6 k^2 \cdot t$ | two gates and the new content: each takes one matrix for the word and one for the state | $t$ |
 # | block | $8 k^2 \cdot t$ | for each word: queries, keys, values and `unify_heads` $4k^2$, the MLP of width $2k$ another $4k^2$ | always the same few |
 # | | $+\; 2 k \cdot t^2$ | for each of the $t^2$ pairs: $k$ for the score, $k$ for the average | |
 #
@@ -497,8 +497,8 @@ speed.draw_race(lengths, counted, seconds)
 # **One answer.** The GRU's curve doubles, always: it grows with $t$. The block's grows by a factor between 2 and 4. With $k = 128$ the two terms, $8 k^2 t$ and $2 k t^2$, are equal at
 # $t = 4k = 512$; from there to 1,024 the first doubles and the second quadruples, three times as much in all. At 100,000 words the second is nearly everything, and the factor is 4.
 #
-# The clock may show more than 4, as it did where this page was written. Weights for 4 texts, 4 heads and 1,024² pairs fill 67 megabytes, and several such
-# tensors are kept for the way back: more than a processor can hold close by. Lesson 6 counts and measures with more care.
+# The clock may show more than 4, as it did where this page was written. The attention weights of 4 texts, 4 heads and 1,024² pairs fill 67 megabytes, and several such
+# tensors are kept for the backward pass: more than a processor can hold close by. Lesson 6 counts and measures with more care.
 #
 # The other advantage: in a GRU, what word 1 has to say goes through 999 updates of the state before word 1,000 hears it, and the gradient goes back through all of them, a deep stack
 # again, without a residual path for each pair. In a block, each pair of words is one step apart.

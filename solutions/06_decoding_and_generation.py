@@ -102,7 +102,7 @@ draw_three_places(["3", "apr", "1", "9", "9", "7"], list("1997-04-03"))
 # 3. **from output to input**: each character looks at the whole input. The queries come from the decoder, keys and values from the encoder. This is called
 #    **cross-attention**, and what the encoder hands over, a vector for each word, is the **memory**.
 #
-# Models differ in what they keep. An encoder alone reads (BERT, lesson 8). A decoder alone, with place 2 only, continues a text; GPT is one. Both together
+# Not every model has all three. An encoder alone reads (BERT, lesson 8). A decoder alone, with place 2 only, continues a text; GPT is one. Both together
 # translate.
 
 # %% tags=["form", "nbval-ignore-output"]
@@ -316,8 +316,7 @@ figure
 # %% [markdown]
 # On the left, the half above the diagonal: no character hears of a later one. On the right, nothing is 0: every character hears every place of the memory.
 # (The colours end at 2, to tell the small numbers apart.)
-
-# %% [markdown]
+#
 # ### Is it the real thing?
 #
 # Give torch's own layer your weights, and compare. The trap of lesson 4 again: in torch's masks True means *may not*.
@@ -541,8 +540,8 @@ plots.curves(
 )
 
 # %%
-for temperature in (0.5, 2.0):
-    print(f"temperature {temperature}: about {10 * shares[temperature]:.0f} in 10 of its words exist")
+print(f"temperature 0.5: at least {int(10 * shares[0.5])} in 10 of its words exist")
+print(f"temperature 2.0: fewer than {int(10 * shares[2.0]) + 1} in 10")
 
 # %% [markdown]
 # Try it. Move the slider, and change the beginning. At which temperature is the text best: not too dull, not too wild?
@@ -556,8 +555,8 @@ generation.temperature_demo(
 )
 
 # %% [markdown]
-# There is no right answer. Near 0, the likeliest character at each step makes dull text that goes round in circles. A high temperature makes words that nobody knows. Many people
-# settle between 0.5 and 0.8. Large models face the same choice, and their setting has the same name.
+# That is a matter of taste. Near 0, the likeliest character at each step makes dull text that goes round in circles. A high temperature makes words that nobody knows.
+# Large models face the same choice, and their setting has the same name.
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("06, section 4")
@@ -728,7 +727,7 @@ for name, ours, theirs in (
     ("decoder, no memory", 8 * m * k**2 + 2 * m**2 * k, counted_by_torch(lambda: decoder_block(x))),
     ("decoder", cost.whole_pass(n, m, k), counted_by_torch(lambda: decoder_block(x, memory))),
 ):
-    print(f"{name:>18}: {ours:,} by the formula, {theirs / ours:.2f} times that by torch")
+    print(f"{name:>18}: {ours:,} by the formula; torch counts {theirs / ours:.2f} times as many")
 
 # %% [markdown]
 # And the model that writes, with its cache: after 30 characters, the next one goes through two blocks and the last layer.
@@ -741,7 +740,7 @@ for number in encode("the film is a story of the man")[0]:
 theirs = counted_by_torch(lambda: step_with_cache(model, encode("y"), caches))
 i, k = 31, 96
 ours = 2 * (8 * k**2 + 2 * i * k) + k * len(characters)
-print(f"{ours:,} by the formula, {theirs / ours:.2f} times that by torch")
+print(f"{ours:,} by the formula; torch counts {theirs / ours:.2f} times as many")
 
 # %% [markdown]
 # Now the whole story. On the left, what each written word costs; on the right, what all of it costs.
@@ -763,8 +762,8 @@ for m in (64, 512, 4096, 32768):
         print(f"{m:>6} to {2 * m:>6} words, {'with a cache:' if cached else 'no cache:':>13} times {factor:.1f}")
 
 # %% [markdown]
-# Neither 8 nor 4 at first. Without a cache, all words together cost about $4 m^2 k^2 + \frac{2}{3} m^3 k$, with one about $8 m k^2 + m^2 k$ (and the memory's share). As long as $m$ is
-# far below $6k$, the first term of each is the larger one: a square without a cache, a straight line with one. Far above, it is a cube and a square.
+# From 64 words on, nearly 4 times without a cache and nearly twice with one. Only for very long texts is it 8 times and 4 times. Without a cache, all words together cost about
+# $4 m^2 k^2 + \frac{2}{3} m^3 k$, with one about $8 m k^2 + m^2 k$ (and the memory's share). As long as $m$ is far below $6k$, the first term of each rules: a square without a cache, a straight line with one. Far above, it is a cube and a square.
 #
 # **Predict first:** which of the three sliders changes most how many times fewer multiplications the cache needs?
 
@@ -900,7 +899,7 @@ feedback_box("06, section 7")
 # - Attention stands in three places: in the input, in the output so far (causal), and from output to input (cross-attention).
 # - You wrote `causal_mask` and `DecoderBlock`. With the causal mask, one pass trains all places of a text at once.
 # - A decoder without a memory is a language model. It writes by drawing one character after the other; the temperature says how daring it is.
-# - What is past never changes, so keys and values are kept. The text stays the same to the last character. Writing $m$ words then costs about $8 m k^2 + m^2 k$ in a block, not $4 m^2 k^2 + \frac{2}{3} m^3 k$: each power of $m$ comes down by one.
+# - What is past never changes, so keys and values are kept. The text stays the same to the last character. Writing $m$ words then costs about $8 m k^2 + m^2 k$ in a block, not $4 m^2 k^2 + \frac{2}{3} m^3 k$: each power of $m$ comes down by one. With $m$ far below $6k$, a square becomes a straight line; far above, a cube becomes a square.
 #
 # Next: in [lesson 7](07_train_a_transformer.ipynb) you train an encoder to say what a review thinks of its film.
 #
