@@ -132,6 +132,7 @@ def test_the_names_of_the_lines_stay_within_the_picture(layers: int, scale: floa
 def test_depth_demo_redraws_for_both_sliders_and_in_time() -> None:
     demo = depth.depth_demo(STEPS)
     layers, scale, shown, _ = demo.children
+    assert layers.style.description_width == scale.style.description_width != "initial", "sliders of equal length"
     seen = {shown.value}
     layers.value = 12
     seen.add(shown.value)

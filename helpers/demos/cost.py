@@ -84,7 +84,7 @@ def draw_cost(n: int, m: int, k: int) -> Figure:
     drawn = axis.barh(list(totals), list(totals.values()), color=[plots.GREEN, plots.BLUE, plots.VERMILION])
     axis.bar_label(drawn, labels=[in_words(value) for value in totals.values()], padding=3)
     axis.invert_yaxis()
-    axis.set(title="The cost of it all", xlabel="multiplications", xlim=(0, 2.2 * max(totals.values())), xticks=[0])
+    axis.set(title="The cost of it all", xlabel="multiplications", xlim=(0, 1.7 * max(totals.values())), xticks=[0])
     return figure
 
 

@@ -104,12 +104,12 @@ def depth_demo(steps: Mapping[str, Step]) -> Widget:
     from helpers.demos.parts.demo_box import demo_box
     from helpers.demos.parts.picture import picture
 
-    wide = {"description_width": "initial"}
+    alike = {"style": {"description_width": "10em"}, "layout": {"width": "26em"}}  # or each would have its own length
     depth = widgets.IntSlider(
-        value=DEPTHS[-1], min=1, max=DEPTHS[-1], description="layers", continuous_update=False, style=wide
+        value=DEPTHS[-1], min=1, max=DEPTHS[-1], description="layers", continuous_update=False, **alike
     )
     scale = widgets.SelectionSlider(
-        options=SCALES, value=1.0, description="starting weights ×", continuous_update=False, style=wide
+        options=SCALES, value=1.0, description="starting weights ×", continuous_update=False, **alike
     )
     shown = widgets.HTML()
 

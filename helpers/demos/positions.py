@@ -146,7 +146,7 @@ def position_picker(encoding: torch.Tensor) -> Widget:
     from helpers.demos.parts.picture import picture
 
     def slider(description: str, value: int, most: int) -> widgets.IntSlider:
-        options = {"continuous_update": False, "style": {"description_width": "initial"}}
+        options = {"continuous_update": False, "style": {"description_width": "5em"}}  # the same: equal lengths
         return widgets.IntSlider(min(value, most), 0, most, description=description, **options)
 
     most_steps = min(_MOST_STEPS, len(encoding) // 2)
