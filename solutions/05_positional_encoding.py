@@ -422,7 +422,7 @@ figure
 
 # %% [markdown]
 # No error: (4, 10, k) and (4, 1, k) fit together. The picture shows place 0 of the vectors. Every word of a text gets the same number, the one of
-# its text's place in the batch, so the order is as invisible as before. The loss still falls, and nobody complains.
+# its text's place in the batch, so the order is as invisible as before, and no message tells you.
 #
 # Yours has no such axis: its table is (max_len, k). **Predict first:** say you had written `self.encoding[: x.shape[0]]` there. For which of
 # these three batches would you have got an error?
