@@ -74,7 +74,8 @@ def train_translator(
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     losses = []
     model.train()
-    for batch in tqdm(date_batches.batches(lines, steps, batch_size, seed=2021), total=steps, desc="training"):
+    bar = tqdm(date_batches.batches(lines, steps, batch_size, seed=2021), total=steps, desc="training")
+    for batch in bar:
         batch = batch.to(device)
         logits = model(batch.words, batch.mask, batch.target)  # (b, tq, c)
         loss = nn.functional.cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=date_batches.PAD)
@@ -83,6 +84,7 @@ def train_translator(
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # a recurrent network's gradient can explode
         optimizer.step()
         losses.append(loss.item())
+        bar.set_postfix_str(f"loss {losses[-1]:.2f}", refresh=False)
     model.eval()
     return losses
 

@@ -104,8 +104,20 @@ def test_measuring_twice_gives_the_same() -> None:
     assert np.array_equal(first, second)
 
 
+@pytest.mark.parametrize(("layers", "scale"), [(24, 3.0), (24, 0.5), (6, 1.0)])
+def test_a_picture_alone_leaves_no_half_of_its_axes_empty(layers: int, scale: float) -> None:
+    axis = depth.draw_by_layer(STEPS, layers, scale).axes[0]
+    lines = [line.get_xydata() for line in axis.get_lines()]
+    assert all(np.isfinite(line).all() for line in lines)
+    (left, lowest), (right, highest) = np.concatenate(lines).min(axis=0), np.concatenate(lines).max(axis=0)
+    assert (axis.get_xlim()[0], axis.get_xlim()[1]) == (left - 0.5, right + 0.5)
+    bottom, top = axis.get_ylim()
+    assert bottom <= lowest < highest <= top
+    assert math.log10(highest / lowest) > 0.5 * math.log10(top / bottom)
+
+
 def test_no_line_leaves_the_picture_at_the_top_and_its_scale_never_changes() -> None:
-    axes = [depth.draw_by_layer(STEPS, 24, scale).axes[0] for scale in depth.SCALES]
+    axes = [depth.draw_by_layer(STEPS, 24, scale, depth.DEMO_LIMITS).axes[0] for scale in depth.SCALES]
     assert len({axis.get_ylim() for axis in axes}) == 1
     for line in axes[-1].get_lines():
         assert np.isfinite(line.get_ydata()).all()
@@ -120,8 +132,9 @@ def test_the_names_of_the_lines_stay_within_the_picture(layers: int, scale: floa
 def test_depth_demo_redraws_for_both_sliders_and_in_time() -> None:
     demo = depth.depth_demo(STEPS)
     layers, scale, shown, _ = demo.children
+    assert layers.style.description_width == scale.style.description_width != "initial", "sliders of equal length"
     seen = {shown.value}
-    layers.value = 24
+    layers.value = 12
     seen.add(shown.value)
     times = []
     for value in (2.0, 3.0, 0.5):
@@ -132,7 +145,7 @@ def test_depth_demo_redraws_for_both_sliders_and_in_time() -> None:
     assert len(seen) == 5
     assert min(times) < 2.0  # the course promises 0.25 s; this is for a very busy machine
     assert "plain: " in shown.value
-    assert "24 layers" in re.search(r'alt="([^"]+)"', shown.value)[1]
+    assert "12 layers" in re.search(r'alt="([^"]+)"', shown.value)[1]
 
 
 # Averages and features
@@ -306,6 +319,13 @@ def test_first_loss_is_that_of_a_guess_and_learning_repeats() -> None:
     assert np.array_equal(runs[0], runs[1])
     assert runs[0][0] == pytest.approx(math.log(norm_order.LENGTH), abs=1.0)  # 12 classes, weights that know nothing
     assert runs[0][-1] < runs[0][0] - 0.3
+
+
+def test_the_loss_without_looking_agrees_with_counted_texts() -> None:
+    _, counts = norm_order.make_texts(20_000, torch.Generator().manual_seed(0))
+    shares = torch.bincount(counts.flatten()) / counts.numel()
+    measured = -(shares * shares.clamp(min=1e-9).log()).sum()
+    assert norm_order.loss_of_frequencies() == pytest.approx(float(measured), abs=0.01)  # 20,000 texts: chance is left
 
 
 def test_running_mean_takes_as_many_as_there_are() -> None:

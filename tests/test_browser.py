@@ -96,7 +96,7 @@ DEMOS = {
         ],
     },
     "04": {
-        "depth.depth_demo(": [("slider", "layers", "ArrowRight"), ("slider", "starting weights ×", "ArrowRight")],
+        "depth.depth_demo(": [("slider", "layers", "ArrowLeft"), ("slider", "starting weights ×", "ArrowRight")],
     },
     "05": {
         "positions.position_picker(": [("slider", "position", "ArrowRight"), ("slider", "steps on", "ArrowRight")],

@@ -61,6 +61,14 @@ display(Image(data=PNG_BYTES))
 """.replace("PNG_BYTES", "__import__('base64').b64decode(PNG)")
 )
 
+ANSWER = """
+# %% [markdown] tags=["answer"]
+# **One answer.** Because $1 + 1 = 2$.
+#
+# - and
+# - so on
+"""
+
 SECOND_EXERCISE_1 = """
 # %% tags=["exercise"]
 # Exercise 1: again
@@ -126,6 +134,38 @@ def test_exercise_notebook_has_stubs_and_no_answers(project: Project, executions
     assert "The answer to a question" not in text
     exercise = nbformat.read(project.notebooks / "01_first.ipynb", 4)
     assert all(not cell.get("outputs") for cell in exercise.cells)
+
+
+def test_an_answer_to_a_question_is_folded_under_its_first_words(project: Project, executions: list[str]) -> None:
+    _append(project.solutions / "01_first.py", ANSWER)
+    build(project)
+    assert sources(project.notebooks / "01_first.ipynb")[-1] == (
+        "<details><summary>One answer</summary>\n\nBecause $1 + 1 = 2$.\n\n- and\n- so on\n\n</details>"
+    )
+    assert sources(project.solutions / "01_first.ipynb")[-1].startswith("**One answer.** Because $1")
+    assert check(project) == []
+
+
+def test_an_instructor_switches_answers_off_and_executes_nothing(project: Project, executions: list[str]) -> None:
+    _append(project.solutions / "01_first.py", ANSWER)
+    build(project)
+    with_answers = sources(project.notebooks / "01_first.ipynb")
+    executions.clear()
+    _append(project.root / "pyproject.toml", "think_answers = false\n")
+    off = Project(project.root)
+    assert any("notebooks/01_first.ipynb" in problem for problem in check(off))
+    build(off)
+    assert sources(project.notebooks / "01_first.ipynb") == with_answers[:-1]
+    assert "Because" in sources(project.solutions / "01_first.ipynb")[-1]
+    assert executions == []
+    assert check(off) == []
+
+
+def test_a_switch_that_is_neither_true_nor_false_is_an_error(project: Project, executions: list[str]) -> None:
+    _append(project.root / "pyproject.toml", 'think_answers = "no"\n')
+    with pytest.raises(CourseError, match="think_answers is 'no'"):
+        build(project)
+    assert executions == [], "found before anything is executed"
 
 
 def test_twins_are_paired_the_jupytext_way(project: Project, executions: list[str]) -> None:
@@ -346,6 +386,8 @@ def test_errors_name_the_line(project: Project) -> None:
         (LESSON.replace("# Exercise 1: the area", "# The area"), "# The area", "starts with a line like"),
         (LESSON.replace('"exercise", "export"', '"exercice"'), "exercice", "unknown tag 'exercice'"),
         (LESSON + SECOND_EXERCISE_1, "# Exercise 1: again", "second exercise 1"),
+        (LESSON + ANSWER.replace("**", ""), "One answer", "starts with bold words"),
+        (LESSON + '\n# %% tags=["answer"]\n2\n', "2", "a markdown cell"),
         (
             LESSON.replace('tags=["exercise", "export"]', "").replace('tags=["check"]', ""),
             "# BEGIN",

@@ -97,3 +97,18 @@ def test_each_slider_changes_the_picture_and_the_sentence() -> None:
 def test_words_and_numbers_stay_within_the_picture(sizes: tuple[int, int, int]) -> None:
     plots.use_course_style()
     assert parts_outside(cost.draw_cost(*sizes)) == []
+
+
+def test_the_sliders_are_equally_long() -> None:
+    *sliders, _, _, _ = cost.cost_demo().children
+    assert len(sliders) == 3
+    assert len({(slider.layout.width, slider.style.description_width) for slider in sliders}) == 1
+    assert sliders[0].style.description_width != "initial", "then the label's length would set the slider's"
+
+
+def test_bars_are_as_long_as_their_numbers() -> None:
+    lines, bars = cost.draw_cost(64, 64, 128).axes
+    read, without, kept = (bar.get_width() for bar in bars.patches)
+    assert (read, without, kept) == (9_437_184, 531_980_288, 14_163_968)
+    assert bars.get_xscale() == lines.get_yscale() == "linear"
+    assert bars.get_xlim()[0] == lines.get_ylim()[0] == 0

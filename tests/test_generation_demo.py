@@ -138,3 +138,7 @@ def test_slider_and_box_change_text_and_picture(model: LanguageModel) -> None:
     box.value = ""
     assert told.value == ""
     assert "<img" in shown.value
+
+
+def test_invisible_characters_have_a_sign() -> None:
+    assert generation.names("a b\n") == ["a", "␣", "b", "↵"]

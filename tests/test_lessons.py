@@ -76,7 +76,7 @@ def test_sections_say_their_minutes_and_add_up(lesson: Lesson) -> None:
 def test_prose_between_two_code_cells_is_short(lesson: Lesson) -> None:
     prose = 0
     for cell in lesson.cells[1:]:
-        if cell.kind == "code" or "solution" in cell.tags or cell.source.startswith("## Summary"):
+        if cell.kind == "code" or {"solution", "answer"} & set(cell.tags) or cell.source.startswith("## Summary"):
             prose = 0
             if cell.source.startswith("## Summary"):
                 break

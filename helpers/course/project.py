@@ -71,6 +71,15 @@ class Project:
         """The address of the JupyterHub that hand-out links lead to."""
         return str(self._settings.get("hub", "https://hub.example.org")).rstrip("/")
 
+    @property
+    def think_answers(self) -> bool:
+        """Whether the exercise notebooks hold an answer, folded, below each question for discussion."""
+        value = self._settings.get("think_answers", True)
+        if not isinstance(value, bool):
+            path = self.root / "pyproject.toml"
+            raise CourseError(path, None, f"think_answers is {value!r}; write `true` or `false`, without quotes")
+        return value
+
     def relative(self, path: Path) -> Path:
         """`path` as seen from the root, for messages."""
         return path.relative_to(self.root)

@@ -20,7 +20,7 @@ SCALES = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 WIDTH = 64
 _WORDS = 32
 _SEED = 2021
-_LOWEST, _HIGHEST = 1e-20, 1e10  # one scale for all settings of the demo, so that lines are seen to move
+DEMO_LIMITS = (1e-20, 1e10)  # one scale for all settings of the demo, so that lines are seen to move
 
 
 def make_layers(depth: int, weight_scale: float = 1.0) -> list[nn.Module]:
@@ -87,9 +87,14 @@ def draw_first_layer(steps: Mapping[str, Step]) -> Figure:
     )
 
 
-def draw_by_layer(steps: Mapping[str, Step], depth: int, weight_scale: float) -> Figure:
-    """The size of every layer's gradient in one stack, a line for each kind of step."""
-    return _draw(_sizes(steps, depth, weight_scale), weight_scale)
+def draw_by_layer(
+    steps: Mapping[str, Step], depth: int, weight_scale: float, ylim: tuple[float, float] | None = None
+) -> Figure:
+    """The size of every layer's gradient in one stack, a line for each kind of step.
+
+    `ylim` holds the ends of the axis, powers of ten; by default close to the data.
+    """
+    return _draw(_sizes(steps, depth, weight_scale), weight_scale, ylim)
 
 
 def depth_demo(steps: Mapping[str, Step]) -> Widget:
@@ -99,18 +104,19 @@ def depth_demo(steps: Mapping[str, Step]) -> Widget:
     from helpers.demos.parts.demo_box import demo_box
     from helpers.demos.parts.picture import picture
 
-    wide = {"description_width": "initial"}
+    alike = {"style": {"description_width": "10em"}, "layout": {"width": "26em"}}  # or each would have its own length
     depth = widgets.IntSlider(
-        value=12, min=1, max=DEPTHS[-1], description="layers", continuous_update=False, style=wide
+        value=DEPTHS[-1], min=1, max=DEPTHS[-1], description="layers", continuous_update=False, **alike
     )
     scale = widgets.SelectionSlider(
-        options=SCALES, value=1.0, description="starting weights ×", continuous_update=False, style=wide
+        options=SCALES, value=1.0, description="starting weights ×", continuous_update=False, **alike
     )
     shown = widgets.HTML()
 
     def redraw(_: object = None) -> None:
         sizes = _sizes(steps, depth.value, scale.value)
-        shown.value = picture(_draw(sizes, scale.value), _describe(sizes, scale.value), tight=False)
+        figure = _draw(sizes, scale.value, DEMO_LIMITS)
+        shown.value = picture(figure, _describe(sizes, scale.value), tight=False)
 
     depth.observe(redraw, names="value")
     scale.observe(redraw, names="value")
@@ -123,29 +129,34 @@ def _sizes(steps: Mapping[str, Step], depth: int, weight_scale: float) -> dict[s
     return {name: gradient_by_layer(step, layers) for name, step in steps.items()}
 
 
-def _draw(sizes: Mapping[str, np.ndarray], weight_scale: float) -> Figure:
+def _draw(sizes: Mapping[str, np.ndarray], weight_scale: float, ylim: tuple[float, float] | None) -> Figure:
     from helpers import plots
     from helpers.demos.parts.typed_text import inches_wide
 
     depth = len(next(iter(sizes.values())))
+    if ylim is None:
+        powers = np.log10(np.concatenate(list(sizes.values())))
+        lowest, highest = np.floor(powers.min()), np.ceil(powers.max())
+        ylim = (10.0**lowest, 10.0 ** (highest + np.ceil((highest - lowest) / 10)))  # names of equal lines pile up
     # Inches that are known beforehand: to find room for what is known to fit would double the time to draw.
     width = 5.75 + max(inches_wide(name, 10, bold=True) for name in sizes)
     figure, axes = plots.panels(width=width, height=4.1)
     figure.set_layout_engine("none")
     axis = axes[0, 0]
     axis.set_position((0.8 / width, 0.55 / 4.1, 4.8 / width, 3.2 / 4.1))
-    axis.set_ylim(_LOWEST, _HIGHEST)
-    axis.set_xlim(0.5, DEPTHS[-1] + 0.5)
+    axis.set_ylim(*ylim)
+    axis.set_xlim(0.5, depth + 0.5)
     plots.curves(
         np.arange(1, depth + 1),
-        {name: np.where((size > _LOWEST) & (size < _HIGHEST), size, np.nan) for name, size in sizes.items()},
+        {name: np.where((size > ylim[0]) & (size < ylim[1]), size, np.nan) for name, size in sizes.items()},
         title=f"Gradients in {depth} layers, starting weights × {weight_scale:g}",
         xlabel="layer (1 is next to the input)",
         ylabel="size of the layer's gradient",
         log_y=True,
         ax=axis,
     )
-    axis.set_yticks([10.0**power for power in range(-20, 11, 5)])
+    first, last = (round(np.log10(end)) for end in ylim)
+    axis.set_yticks([10.0**power for power in range(first, last + 1, 5 if last - first > 15 else 2)])
     axis.minorticks_off()
     return figure
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SHOWN = 10
-_SIGNS = {" ": "(space)", "\n": "(end of line)"}
+_SIGNS = {" ": "␣", "\n": "↵"}
+_SPOKEN = {" ": "the space", "\n": "the end of the line"}
+
+
+def names(characters: Iterable[str]) -> list[str]:
+    """Return what stands for each character in a picture: ␣ for a space, ↵ for the end of a line."""
+    return [_SIGNS.get(character, character) for character in characters]
 
 
 def split_words(text: str) -> list[str]:
@@ -69,13 +75,13 @@ def draw_temperatures(
     from helpers import plots
 
     likeliest = logits.argsort(descending=True)[:_SHOWN].tolist()
-    names = [_SIGNS.get(characters[place], characters[place]) for place in likeliest]
+    labels = names(characters[place] for place in likeliest)
     count = len(temperatures)
     figure, axes = plots.panels(1, count, width=1.6 + 2.7 * count, height=3.6, sharey=True)
     for axis, temperature in zip(axes[0], temperatures, strict=True):
-        axis.barh(range(len(names)), temper(logits, temperature)[likeliest], color=plots.BLUE)
+        axis.barh(range(len(labels)), temper(logits, temperature)[likeliest], color=plots.BLUE)
         axis.set(title=f"temperature {temperature:g}", xlabel="probability", xlim=(0, 1))
-    axes[0, 0].set_yticks(range(len(names)), names, parse_math=False)
+    axes[0, 0].set_yticks(range(len(labels)), labels, parse_math=False)
     axes[0, 0].invert_yaxis()
     figure.suptitle(f"What follows “{start}”?", parse_math=False)
     return figure
@@ -85,7 +91,7 @@ def describe_temperature(logits: torch.Tensor, characters: Sequence[str], temper
     """Say in words what a panel of `draw_temperatures` shows."""
     shares = temper(logits, temperature)
     best = int(shares.argmax())
-    name = _SIGNS.get(characters[best], f"“{characters[best]}”")
+    name = _SPOKEN.get(characters[best], f"“{characters[best]}”")
     return (
         f"At temperature {temperature:g}, the likeliest character after “{start}” is {name}, with {shares[best]:.0%}."
     )

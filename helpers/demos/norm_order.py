@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def draw_last_block(make_blocks: MakeBlocks) -> Figure:
     return plots.curves(
         _DEPTHS,
         lines,
-        title="Before any learning: how hard the loss pulls at the last block",
+        title="Before any learning: the last block of a deep stack",
         xlabel="blocks in the stack",
         ylabel="size of the last block's gradient",
     )
@@ -98,12 +99,14 @@ def loss_while_learning(blocks: nn.ModuleList, learning_rate: float, steps: int,
         Steps during which the learning rate rises in a straight line to its full size; 0 for none.
     """
     import torch
+    from tqdm.auto import tqdm
 
     generator = torch.Generator().manual_seed(_SEED)
     model = _counter(blocks)
     optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
     losses = []
-    for step in range(1, steps + 1):
+    bar = tqdm(range(1, steps + 1), desc="training")
+    for step in bar:
         optimiser.param_groups[0]["lr"] = learning_rate * min(1.0, step / max(warm_up, 1))
         texts, counts = make_texts(_BATCH, generator)
         loss = torch.nn.functional.cross_entropy(model(texts).flatten(0, 1), counts.flatten())
@@ -111,7 +114,44 @@ def loss_while_learning(blocks: nn.ModuleList, learning_rate: float, steps: int,
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
+        bar.set_postfix_str(f"loss {losses[-1]:.2f}", refresh=False)
     return running_mean(losses, _SMOOTHING)
+
+
+def loss_of_frequencies() -> float:
+    """The loss (nats) of whoever knows how often each count is right, and does not look at the text.
+
+    A word's count is binomial: each of the others is the same word with probability 1 / `VOCABULARY`. The loss is the
+    entropy of that.
+    """
+    others, same = LENGTH - 1, 1 / VOCABULARY
+    chances = [math.comb(others, n) * same**n * (1 - same) ** (others - n) for n in range(LENGTH)]
+    return -sum(chance * math.log(chance) for chance in chances)
+
+
+def draw_learning(losses: Mapping[str, Sequence[float]]) -> Figure:
+    """The loss of each run over its steps, above a line for whoever does not look at the text."""
+    from helpers import plots
+
+    steps = len(next(iter(losses.values())))
+    figure = plots.curves(
+        range(1, steps + 1),
+        losses,
+        title="Norm first learns to count without help",
+        xlabel="step",
+        ylabel="loss (mean of the last ten steps)",
+    )
+    axis, floor = figure.axes[0], loss_of_frequencies()
+    axis.set_ylim(bottom=0)
+    axis.axhline(floor, color=plots.BLACK, linestyle="--", linewidth=1)
+    axis.annotate(
+        f"without looking at the text: {floor:.2f}",
+        (steps, floor),
+        xytext=(0, 14),
+        textcoords="offset points",
+        ha="right",
+    )
+    return figure
 
 
 def running_mean(numbers: Sequence[float], last: int) -> np.ndarray:

@@ -18,7 +18,7 @@ _MOST_STEPS = 16
 
 
 def draw_two_orders(first: torch.Tensor, second: torch.Tensor, words: Sequence[str], orders: Sequence[str]) -> Figure:
-    """Each word's vector in two orders of the same words, and how far the two are apart.
+    """Each word's vector in two orders of the same words, one right below the other, and how far the two are apart.
 
     Parameters
     ----------
@@ -27,31 +27,24 @@ def draw_two_orders(first: torch.Tensor, second: torch.Tensor, words: Sequence[s
     words
         The words, in the order of the rows.
     orders
-        The two texts, as titles.
+        The two texts.
     """
+    import torch
+
     from helpers import plots
 
-    first, second = first.detach(), second.detach()
-    figure, axes = plots.panels(1, 3, width=10.5, height=0.9 + 0.36 * len(words))
-    left, middle, right = axes[0]
-    largest = float(max(first.abs().max(), second.abs().max()))
-    for panel, vectors, order in ((left, first, orders[0]), (middle, second, orders[1])):
-        plots.heatmap(
-            vectors,
-            words,
-            title=f"“{order}”",
-            xlabel="place in the vector",
-            ylabel="",
-            ax=panel,
-            annotate=False,
-            vmin=-largest,
-            vmax=largest,
-        )
-    apart = (first - second).norm(dim=1)
-    reach = max(0.3, 1.25 * float(apart.max()))  # never so narrow that rounding errors look large
-    plots.bars(
-        words, apart, title="How far apart", xlabel="distance", ax=right, colour=plots.VERMILION, xlim=(0, reach)
-    )
+    pairs = torch.stack([first.detach(), second.detach()], dim=1)  # (t, 2, k)
+    largest = float(pairs.abs().max())
+    figure, axes = plots.panels(len(words), 1, width=8.0, height=0.4 + 0.85 * len(words), sharex=True)
+    for axis, word, pair in zip(axes[:, 0], words, pairs, strict=True):
+        image = axis.imshow(pair, aspect="auto", interpolation="none", vmin=-largest, vmax=largest)
+        axis.axhline(0.5, color="white", linewidth=2)  # or two equal rows would look like one
+        axis.set_yticks((0, 1), [f"in “{order}”" for order in orders], parse_math=False)
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+        axis.set_title(f"{word}: {float((pair[0] - pair[1]).norm()):.2f} apart", parse_math=False)
+    axes[-1, 0].set_xlabel("place in the vector")
+    figure.colorbar(image, ax=axes[:, 0].tolist(), label="number", aspect=30)
     return figure
 
 
@@ -153,7 +146,7 @@ def position_picker(encoding: torch.Tensor) -> Widget:
     from helpers.demos.parts.picture import picture
 
     def slider(description: str, value: int, most: int) -> widgets.IntSlider:
-        options = {"continuous_update": False, "style": {"description_width": "initial"}}
+        options = {"continuous_update": False, "style": {"description_width": "5em"}}  # the same: equal lengths
         return widgets.IntSlider(min(value, most), 0, most, description=description, **options)
 
     most_steps = min(_MOST_STEPS, len(encoding) // 2)

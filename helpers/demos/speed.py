@@ -73,13 +73,14 @@ def seconds_to_encode(
         Name -> seconds, one for each length.
     """
     import torch
+    from tqdm.auto import tqdm
 
     generator = torch.Generator().manual_seed(_SEED)
     for model in models.values():
         model.to(device)
         _one_run(model, torch.randn(batch_size, lengths[0], width, generator=generator).to(device))  # warm up
     fastest: dict[str, list[float]] = {name: [] for name in models}
-    for length in lengths:
+    for length in tqdm(lengths, desc="measuring", unit="length"):
         x = torch.randn(batch_size, length, width, generator=generator).to(device)
         runs: dict[str, list[float]] = {name: [] for name in models}
         for _ in range(repeats):
@@ -112,7 +113,7 @@ def draw_race(
         seconds,
         title="Measured here: the time",
         xlabel="words in the text",
-        ylabel="seconds a batch, forward and backward",
+        ylabel="seconds per batch, forward and backward",
         log_x=True,
         log_y=True,
         ax=axes[0, 1],

@@ -63,6 +63,7 @@ class Sources:
     lessons: list[Lesson]
     layers: str
     rewritten: dict[Path, str]  # files with another header, or links that lead elsewhere -> their right text
+    think_answers: bool
 
 
 def read_sources(project: Project) -> Sources:
@@ -84,7 +85,7 @@ def read_sources(project: Project) -> Sources:
             right = badges.with_pull_links(right, titles, project.hub, project.slug, project.branch)
             if right != text:
                 rewritten[page] = right
-    return Sources(lessons, layers_source(lessons), rewritten)
+    return Sources(lessons, layers_source(lessons), rewritten, project.think_answers)
 
 
 def check(project: Project) -> list[str]:
@@ -106,7 +107,7 @@ def check(project: Project) -> list[str]:
             for path, content in _pictures(project, lesson, nbformat.read(executed, 4)).items():
                 if not path.exists() or path.read_bytes() != content:
                     problems.append(f"{project.relative(path)}: not the picture that the solution draws")
-        for path, text in _exercise_files(project, lesson).items():
+        for path, text in _exercise_files(project, lesson, sources.think_answers).items():
             wanted.add(path)
             if not path.exists():
                 problems.append(f"{project.relative(path)}: missing")
@@ -153,7 +154,7 @@ def build(project: Project, names: list[str] | None = None, *, force: bool = Fal
             executed = nbformat.read(project.solutions / f"{lesson.name}.ipynb", 4)
             for path, picture in _pictures(project, lesson, executed).items():
                 _write(path, picture)
-            for path, text in _exercise_files(project, lesson).items():
+            for path, text in _exercise_files(project, lesson, sources.think_answers).items():
                 _write(path, text.encode())
     if not names:
         _remove_orphans(project, sources.lessons)
@@ -221,8 +222,8 @@ def _picture_paths(project: Project, lesson: Lesson) -> list[Path]:
     return [project.expected / f"{picture_name(lesson, number)}.png" for number in range(1, marked + 1)]
 
 
-def _exercise_files(project: Project, lesson: Lesson) -> dict[Path, str]:
-    notebook = notebook_from(lesson, exercise_cells(lesson))
+def _exercise_files(project: Project, lesson: Lesson, think_answers: bool) -> dict[Path, str]:
+    notebook = notebook_from(lesson, exercise_cells(lesson, think_answers=think_answers))
     return {
         project.notebooks / f"{lesson.name}.ipynb": ipynb_text(notebook),
         project.notebooks / f"{lesson.name}.py": percent_text(notebook),

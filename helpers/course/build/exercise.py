@@ -1,4 +1,4 @@
-"""From a solution to what a student gets: answers blanked out, answer cells gone."""
+"""From a solution to what a student gets: code blanked out, answers to questions folded, other answers gone."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from helpers.course.build.lesson import BEGIN, END, STUB, Cell, Lesson, cell_id
 _FOR_THE_BUILD = {"export", "nbval-ignore-output", "nbval-skip"}
 
 
-def exercise_cells(lesson: Lesson) -> list[Cell]:
-    """The cells of a lesson's exercise notebook."""
+def exercise_cells(lesson: Lesson, *, think_answers: bool = True) -> list[Cell]:
+    """The cells of a lesson's exercise notebook; answers to questions are folded, or left out."""
     cells: list[Cell] = []
     pictures = 0
     for cell in lesson.cells:
-        if "solution" in cell.tags:
+        if "solution" in cell.tags or ("answer" in cell.tags and not think_answers):
             continue
-        source = blanked(cell) if "exercise" in cell.tags else cell.source
+        source = cell.source
+        if "exercise" in cell.tags:
+            source = blanked(cell)
+        elif "answer" in cell.tags:
+            source = folded(cell)
         tags = [tag for tag in cell.tags if tag not in _FOR_THE_BUILD]
         cells.append(Cell(cell.path, cell.line, cell.kind, source, tags, cell.id, cell.blank_lines))
         if "expected-output" in cell.tags:
@@ -48,6 +52,12 @@ def blanked(cell: Cell) -> str:
             lines_indent, code = stub.groups()
             stubs.append(f"{lines_indent}{code}".rstrip())
     return "\n".join(lines)
+
+
+def folded(cell: Cell) -> str:
+    """An answer behind a line that a reader opens: its bold first words."""
+    summary, text = cell.answer
+    return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
 def reference(cell: Cell) -> str:

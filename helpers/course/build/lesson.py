@@ -13,12 +13,14 @@ from nbformat import NotebookNode
 
 from helpers.course.errors import CourseError
 
-MARKS = {"exercise", "solution", "check", "expected-output", "form", "parameters", "export"}
+MARKS = {"exercise", "solution", "answer", "check", "expected-output", "form", "parameters", "export"}
 NBVAL = {"nbval-ignore-output", "nbval-skip", "raises-exception"}
 
 BEGIN = re.compile(r"^\s*# BEGIN SOLUTION\s*$")
 END = re.compile(r"^\s*# END SOLUTION\s*$")
 STUB = re.compile(r"^(\s*)# STUB: ?(.*)$")
+# The bold words that an answer begins with: what stands on the fold in the exercise notebook.
+ANSWER = re.compile(r"\A\*\*(?P<summary>[^*\n]+?)\.\*\*\s+(?P<text>\S.*)\Z", re.DOTALL)
 EXERCISE = re.compile(r"^# Exercise (?P<id>\d+[a-z]?): (?P<title>.+?)\s*$")
 
 
@@ -41,6 +43,14 @@ class Cell:
         if match is None:
             raise self.error(0, "an exercise cell starts with a line like `# Exercise 2: what it is`")
         return match["id"], match["title"]
+
+    @property
+    def answer(self) -> tuple[str, str]:
+        """What stands on an answer's fold, and what lies under it: `**One answer.** Because …`."""
+        match = ANSWER.match(self.source)
+        if match is None or self.kind != "markdown":
+            raise self.error(0, "an answer is a markdown cell that starts with bold words: `**One answer.** Because`")
+        return match["summary"], match["text"].rstrip()
 
     def error(self, offset: int, message: str) -> CourseError:
         """A mistake `offset` lines below the cell's first line."""
@@ -130,6 +140,8 @@ def _check_marks(lesson: Lesson) -> None:
                 first = exercises[number].line
                 raise cell.error(0, f"a second exercise {number}; the first stands on line {first}")
             exercises[number] = unchecked = cell
+        if "answer" in cell.tags:
+            _ = cell.answer  # raises where there is none
         if "check" in cell.tags:
             if unchecked is None:
                 raise cell.error(0, "a `check` cell without an exercise before it")
