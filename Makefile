@@ -31,6 +31,11 @@ test-all: ## every test
 	@$(COURSE) prefetch
 	@$(NBVAL)
 	@$(PYTEST) --dist worksteal $(ARGS)
+	@for precision in float32 bfloat16; do \
+		echo "The same in $$precision, where that matters:"; \
+		COURSE_PRECISION=$$precision $(PYTEST) --dist worksteal -m precision || exit; \
+		COURSE_PRECISION=$$precision $(NBVAL)/08_fine_tune_bert.ipynb || exit; \
+	done
 
 notebooks: ## regenerate notebooks, layers.py and pictures from solutions/*.py
 	@$(SETUP) all

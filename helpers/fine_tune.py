@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader
 from helpers.batches import SimilarLengths
 from helpers.data import load_reviews, load_topics
 from helpers.layers import TextClassifier, pad_batch
-from helpers.precision import has_bfloat16
+from helpers.precision import uses_bfloat16
 from helpers.pretrained import load_classifier, load_encoder, load_tokenizer
 from helpers.reports.steps import StepReport
 
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         cpu=on_cpu,
         # The batch stays as large as it is with one process: each process gets its part of it.
         dataloader_config=DataLoaderConfiguration(split_batches=True),
-        mixed_precision="bf16" if has_bfloat16("cpu" if on_cpu else "cuda") else "no",
+        mixed_precision="bf16" if uses_bfloat16("cpu" if on_cpu else "cuda") else "no",
     )
     torch.manual_seed(args.seed)
     tokenizer = load_tokenizer(args.model)

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+
+CHOICES = ("auto", "float32", "bfloat16")
+
+
+def chosen_precision() -> str:
+    """What `COURSE_PRECISION` says: "auto" (the default), "float32" or "bfloat16".
+
+    Raises
+    ------
+    ValueError
+        It says something else.
+    """
+    chosen = os.environ.get("COURSE_PRECISION") or "auto"
+    if chosen not in CHOICES:
+        raise ValueError(f"COURSE_PRECISION is {chosen!r}: it can be {', '.join(CHOICES)}.")
+    return chosen
 
 
 def autocast(device: str | torch.device) -> contextlib.AbstractContextManager[object]:
@@ -24,9 +41,15 @@ def autocast(device: str | torch.device) -> contextlib.AbstractContextManager[ob
     """
     import torch
 
-    if has_bfloat16(device):
+    if uses_bfloat16(device):
         return torch.autocast(torch.device(device).type, torch.bfloat16)
     return contextlib.nullcontext()
+
+
+def uses_bfloat16(device: str | torch.device) -> bool:
+    """Whether `autocast` computes in bfloat16 on a device: as `COURSE_PRECISION` says, or where that is faster."""
+    chosen = chosen_precision()
+    return has_bfloat16(device) if chosen == "auto" else chosen == "bfloat16"
 
 
 def has_bfloat16(device: str | torch.device) -> bool:

@@ -20,6 +20,8 @@ from helpers.models.files import encoder_files
 from helpers.models.masked_word_weights import SHIPPED, add_difference, embedded_masked_model, save_difference
 from helpers.pretrained import load_masked_language_model, load_tokenizer
 
+pytestmark = pytest.mark.precision
+
 WORDS = ["the", "cat", "dog", "man", "woman", "sat", "on", "a", "mat", "house", "then", "he", "ate", "fish", "bread"]
 WORDS += ["."]
 

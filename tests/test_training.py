@@ -22,6 +22,8 @@ from helpers.reports import training as training_report
 from helpers.reports.training import plot_history
 from helpers.training import History, evaluate, train
 
+pytestmark = pytest.mark.precision
+
 
 class Pooled(nn.Module):
     """The smallest model that reads batches of text: the mean of the words' embeddings, and dropout when asked."""

@@ -60,7 +60,8 @@ def execute(lesson: Lesson, notebook: NotebookNode) -> None:
         )
         try:
             # What a kernel itself writes to the terminal is no part of a notebook, and would break the progress bar.
-            client.execute(env={**os.environ, **kernel_environment(folder)}, stderr=subprocess.DEVNULL)
+            environment = {**os.environ, **kernel_environment(folder), "COURSE_PRECISION": "float32"}
+            client.execute(env=environment, stderr=subprocess.DEVNULL)
         except CellExecutionError as error:
             failed = next(
                 i
