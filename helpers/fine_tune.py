@@ -136,7 +136,7 @@ def without_dropout(model: torch.nn.Module) -> None:
 def make_loader(part: Any, tokenizer: Any, batch_size: int, max_len: int, seed: int) -> DataLoader:
     """Make a loader of (labels, input_ids, attention_mask) in which texts of about the same length meet."""
     pairs = list(zip(part["label"][:], part["text"][:], strict=True))
-    lengths = [len(text) for _, text in pairs]
+    lengths = [min(len(token_ids), max_len) for token_ids in tokenizer([text for _, text in pairs])["input_ids"]]
     return DataLoader(
         pairs,  # type: ignore[arg-type]  # a list is a Dataset in all but name
         batch_sampler=SimilarLengths(lengths, batch_size, seed),
