@@ -88,11 +88,14 @@ def make_model(args: argparse.Namespace, num_classes: int) -> Any:
     else:
         model = TextClassifier(load_encoder(args.model), num_classes, reads=READS[args.reads])
         encoder = model.encoder
-        if encoder.pooler is not None:  # nobody reads it, and processes that share a model would wait for its gradient
+        if (
+            getattr(encoder, "pooler", None) is not None
+        ):  # nobody reads it, and processes that share a model would wait for its gradient
             encoder.pooler.requires_grad_(False)
     without_dropout(model)
     encoder.embeddings.requires_grad_(args.model is not None)  # half of the small encoder, and slow to update
-    encoder.encoder.layer[: args.freeze].requires_grad_(False)
+    blocks = next(part for part in encoder.modules() if isinstance(part, torch.nn.ModuleList))
+    blocks[: args.freeze].requires_grad_(False)
     return model
 
 

@@ -323,17 +323,17 @@ new = [name for name, _ in recipe.named_parameters() if name not in pretrained]
 print(len(pretrained), "tensors from pretraining; new:", new)
 
 # %% [markdown]
-# When you load such a model yourself, transformers warns: *some weights were newly initialized: classifier.weight, classifier.bias. You should probably train this model*. Many take that for a
-# mistake. Here it is right: nobody has trained a classifier for *your* classes, so its weights are random. (We silenced the warning. If it named weights of the encoder, something would be broken.)
+# When you load such a model yourself, transformers warns: *some weights were newly initialized: classifier.weight, classifier.bias. You should probably train this model*. That is no mistake
+# of yours: nobody has trained a classifier for *your* classes, so its weights are random. (We silenced the warning. If it named weights of the encoder, something would be broken.)
 #
 # ### Which vector should the classifier read?
 #
-# The recipe, as published with BERT, reads the vector of `[CLS]`: in BERT's pretraining it had to tell whether two texts follow each other, so it learned to speak for the whole text. Our encoder was tuned
-# through the **mean** of all its vectors; `[CLS]` is only one of them.
+# The published recipe reads the vector of `[CLS]`: in BERT's pretraining it had to tell whether two texts belong together, so it learned to speak for the whole text. Our encoder was tuned
+# through the **mean** of all its vectors; `[CLS]` is just one of them.
 #
-# **Predict first:** leave the encoder as it is, and let lesson 7's logistic regression read one or the other. Which does better?
+# **Predict first:** leave the encoder as it is, and let lesson 7's logistic regression read either vector. Which does better?
 #
-# First, the vectors of many texts. Texts of similar length go together, to save padding; the last line puts the rows back in order.
+# First we need the vectors. Texts of similar length go together; the last line restores the order.
 
 
 # %%
@@ -356,7 +356,7 @@ def over_batches(function: Any, pairs: list[tuple[int, str]], batch_size: int = 
 # %%
 shuffled = torch.randperm(len(train_pairs), generator=torch.Generator().manual_seed(2021)).tolist()
 some = [train_pairs[place] for place in shuffled[:800]]
-as_it_comes = deepcopy(encoder).to(DEVICE)
+as_it_comes = deepcopy(encoder).to(DEVICE)  # a copy: the original stays on the CPU
 
 
 def cls_and_mean(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -387,7 +387,7 @@ plots.curves(
 )
 
 # %% [markdown]
-# The mean is well ahead, as one would expect. But when you fine-tune, the *encoder* learns, too. So write a classifier that can read either.
+# The mean is well ahead, as the tuning promised. But when you fine-tune, the *encoder* learns, too. So write a classifier that can read either.
 
 
 # %% tags=["export"]
@@ -485,21 +485,21 @@ def fine_tune(model: nn.Module, pairs: list[tuple[int, str]], steps: int, learni
 
 # %%
 def new_classifier(frozen: int) -> TextClassifier:
-    """A classifier to train: at every call the same random head, no dropout, and the lowest blocks frozen."""
+    """A classifier to train: no dropout, some of the lowest blocks frozen, at every call the same random head."""
     torch.manual_seed(2021)
     model = TextClassifier(encoder, len(names), READS)
     for part in model.modules():
         if isinstance(part, nn.Dropout):
             part.p = 0.0
     model.encoder.embeddings.requires_grad_(DATA == "full")
-    model.encoder.encoder.layer[:frozen].requires_grad_(False)
+    blocks = next(part for part in model.encoder.modules() if isinstance(part, nn.ModuleList))
+    blocks[:frozen].requires_grad_(False)
     return model
 
 
 classifier = new_classifier(FROZEN)
-weights = sum(weight.numel() for weight in classifier.parameters())
-learning = sum(weight.numel() for weight in classifier.parameters() if weight.requires_grad)
-print(f"{learning / 1e6:.1f} of {weights / 1e6:.1f} million weights will learn")
+sizes = [(weight.numel() / 1e6, weight.requires_grad) for weight in classifier.parameters()]
+print(f"{sum(size for size, learns in sizes if learns):.1f} of {millions:.1f} million weights will learn")
 
 # %% [markdown]
 # It takes about a minute. After five steps it says how long.
@@ -738,7 +738,7 @@ for name, other in (("bank of the savings", savings[-1]), ("bank of the river", 
 # %% [markdown]
 # Before any context there is one vector for `bank`, so the cosine is 1. After the last block the two banks that hold money are nearer to each other than to the bank of the river. They do not part completely: it is
 # still the same word, and far from another word of the same sentence.
-#
+
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("08, section 7")
 
