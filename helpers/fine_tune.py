@@ -4,7 +4,8 @@
     accelerate launch --multi_gpu --num_processes 2 -m helpers.fine_tune --steps 500 --output fine-tuned
 
 Several processes share each batch, so the model that comes out is the same, up to rounding. It takes the `accelerate`
-package: `pip install accelerate`.
+package: `pip install accelerate`. By default the classifier is the published recipe's; `--reads mean --freeze 3` is
+what the lesson trains.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from helpers.batches import SimilarLengths
 from helpers.data import load_reviews, load_topics
-from helpers.layers import pad_batch
+from helpers.layers import TextClassifier, pad_batch
 from helpers.precision import uses_bfloat16
-from helpers.pretrained import load_classifier, load_tokenizer
+from helpers.pretrained import load_classifier, load_encoder, load_tokenizer
 from helpers.reports.steps import StepReport
+
+READS = {"cls": "[CLS]", "mean": "mean"}  # as the command line spells it, and as TextClassifier does
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,9 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     torch.manual_seed(args.seed)
     tokenizer = load_tokenizer(args.model)
     texts = {"topics": load_topics, "levels": load_reviews}[args.task](args.data, tokenizer=tokenizer)
-    model = load_classifier(texts.num_classes, args.model)
-    without_dropout(model)
-    model.base_model.embeddings.requires_grad_(args.model is not None)  # half of the small encoder, and slow to update
+    model = make_model(args, texts.num_classes)
     loader = make_loader(texts.train, tokenizer, args.batch_size, args.max_len, args.seed)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=args.learning_rate, fused=True)
@@ -58,20 +60,73 @@ def main(arguments: list[str] | None = None) -> int:
     with StepReport(args.steps, quiet=not accelerator.is_main_process) as report:
         for _, (labels, input_ids, attention_mask) in zip(range(args.steps), _endless(loader), strict=False):
             with accelerator.autocast():
-                logits = model(input_ids=input_ids, attention_mask=attention_mask).logits
-            loss = F.cross_entropy(logits.float(), labels)
+                logits = model(input_ids=input_ids, attention_mask=attention_mask)
+            loss = F.cross_entropy(_tensor(logits).float(), labels)
             optimizer.zero_grad()
             accelerator.backward(loss)
             optimizer.step()
             schedule.step()
             report.step(float(accelerator.reduce(loss.detach(), reduction="mean")))
     accelerator.wait_for_everyone()
-    if args.output is not None and accelerator.is_main_process:
-        accelerator.unwrap_model(model).save_pretrained(args.output)
-        tokenizer.save_pretrained(args.output)
-        print(f"Saved in {args.output}: load_classifier({texts.num_classes}, {str(args.output)!r}) brings it back.")
+    if accelerator.is_main_process:
+        trained_model = accelerator.unwrap_model(model)
+        with accelerator.autocast():
+            right, held_out = count_right(trained_model, texts.test, tokenizer, args.max_len)
+        print(f"{right:,} of {held_out:,} held-out texts right: {right / held_out:.4f}")
+        if args.output is not None:
+            tokenizer.save_pretrained(args.output)
+            print(save(trained_model, args.output, texts.num_classes))
     accelerator.end_training()
     return 0
+
+
+def make_model(args: argparse.Namespace, num_classes: int) -> Any:
+    """Load the classifier that the command line asks for, without dropout, its lowest part frozen."""
+    if args.reads == "recipe":
+        model: Any = load_classifier(num_classes, args.model)
+        encoder = model.base_model
+    else:
+        model = TextClassifier(load_encoder(args.model), num_classes, reads=READS[args.reads])
+        encoder = model.encoder
+        if (
+            getattr(encoder, "pooler", None) is not None
+        ):  # nobody reads it, and processes that share a model would wait for its gradient
+            encoder.pooler.requires_grad_(False)
+    without_dropout(model)
+    encoder.embeddings.requires_grad_(args.model is not None)  # half of the small encoder, and slow to update
+    blocks = next(part for part in encoder.modules() if isinstance(part, torch.nn.ModuleList))
+    blocks[: args.freeze].requires_grad_(False)
+    return model
+
+
+@torch.inference_mode()
+def count_right(model: Any, part: Any, tokenizer: Any, max_len: int) -> tuple[int, int]:
+    """Count the texts that a classifier gets right, and all."""
+    pairs = sorted(zip(part["label"][:], part["text"][:], strict=True), key=lambda pair: len(pair[1]))
+    device = next(model.parameters()).device
+    model.eval()
+    right = 0
+    for start in range(0, len(pairs), 64):
+        labels, ids, mask = (x.to(device) for x in pad_batch(pairs[start : start + 64], tokenizer, max_len))
+        right += int((_tensor(model(ids, attention_mask=mask)).argmax(dim=-1) == labels).sum())
+    return right, len(pairs)
+
+
+def save(model: Any, folder: Path, num_classes: int) -> str:
+    """Save a classifier; return a sentence that says how to get it back."""
+    if not isinstance(model, TextClassifier):
+        model.save_pretrained(folder)
+        return f"Saved in {folder}: load_classifier({num_classes}, {str(folder)!r}) brings it back."
+    model.encoder.save_pretrained(folder)
+    save_file(model.head.state_dict(), folder / "head.safetensors")
+    return (
+        f"Saved in {folder}: load_encoder({str(folder)!r}) brings the encoder back; head.safetensors is its classifier."
+    )
+
+
+def _tensor(logits: Any) -> torch.Tensor:
+    """The logits alone: transformers' classifier wraps them."""
+    return getattr(logits, "logits", logits)
 
 
 def without_dropout(model: torch.nn.Module) -> None:
@@ -84,7 +139,7 @@ def without_dropout(model: torch.nn.Module) -> None:
 def make_loader(part: Any, tokenizer: Any, batch_size: int, max_len: int, seed: int) -> DataLoader:
     """Make a loader of (labels, input_ids, attention_mask) in which texts of about the same length meet."""
     pairs = list(zip(part["label"][:], part["text"][:], strict=True))
-    lengths = [len(text) for _, text in pairs]
+    lengths = [min(len(token_ids), max_len) for token_ids in tokenizer([text for _, text in pairs])["input_ids"]]
     return DataLoader(
         pairs,  # type: ignore[arg-type]  # a list is a Dataset in all but name
         batch_sampler=SimilarLengths(lengths, batch_size, seed),
@@ -102,6 +157,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--task", choices=("topics", "levels"), default="topics", help="what to tell apart")
     parser.add_argument("--data", choices=("sample", "full"), default=None, help="by default what COURSE_DATA says")
     parser.add_argument("--model", default=None, help="a name or a directory (default: the small encoder)")
+    parser.add_argument(
+        "--reads",
+        choices=("recipe", *READS),
+        default="recipe",
+        help="the vector that the classifier reads: [CLS] through the pooler, as published (default), [CLS] itself, or "
+        "the mean",
+    )
+    parser.add_argument(
+        "--freeze", type=int, default=0, help="how many of the lowest blocks stay as they are (default: 0)"
+    )
     parser.add_argument("--steps", type=int, default=500, help="default: 500")
     parser.add_argument("--batch-size", type=int, default=8, help="of all processes together (default: 8)")
     parser.add_argument(

@@ -5,6 +5,7 @@ To change something, edit the cell tagged `export` in the lesson named above it.
 """
 
 import math
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -469,6 +470,25 @@ def pad_batch(
     labels, texts = zip(*batch, strict=True)
     encoded = tokenizer(list(texts), padding=True, truncation=True, max_length=max_len, return_tensors="pt")
     return torch.tensor(labels), encoded["input_ids"], encoded["attention_mask"]
+
+
+# From lesson 08_fine_tune_bert
+class TextClassifier(nn.Module):
+    """An encoder, and a linear layer that turns one vector for each text into a logit for each class."""
+
+    def __init__(self, encoder: Any, num_classes: int, reads: str = "mean") -> None:
+        super().__init__()
+        self.encoder = deepcopy(encoder)  # a copy: training it leaves the original as it is
+        self.reads = reads
+        self.head = nn.Linear(encoder.config.hidden_size, num_classes)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Token ids and mask (b, t) give logits (b, c)."""
+        x = self.encoder(input_ids, attention_mask=attention_mask).last_hidden_state  # (b, t, k)
+        if self.reads == "[CLS]":
+            return self.head(x[:, 0])  # [CLS] is the first token
+        words = attention_mask[:, :, None]  # (b, t, 1)
+        return self.head((x * words).sum(dim=1) / words.sum(dim=1))  # the mean, without the padding
 
 
 # From lesson 09_bias_in_language_models

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
 from helpers import fine_tune
-from helpers.pretrained import load_classifier, load_tokenizer
+from helpers.data import load_topics
+from helpers.pretrained import load_classifier, load_encoder, load_tokenizer
 
 pytestmark = pytest.mark.precision
 
@@ -102,6 +104,39 @@ def test_one_process_learns_and_saves_what_load_classifier_reads(
     before = load_classifier(4, small_model)
     assert not torch.equal(tuned.bert.pooler.dense.weight, before.bert.pooler.dense.weight)
     assert load_tokenizer(tmp_path / "tuned").encode("a film") == load_tokenizer().encode("a film")
+
+
+@pytest.mark.parametrize("reads", ["mean", "cls"])
+def test_frozen_blocks_stay_and_the_others_learn(small_model: Path, tmp_path: Path, reads: str) -> None:
+    before = load_encoder(small_model).state_dict()
+    changed = {}
+    for freeze in ("0", "1"):
+        folder = tmp_path / freeze
+        fine_tune.main([*options(small_model, folder), "--reads", reads, "--freeze", freeze, "--steps", "2"])
+        assert load_file(folder / "head.safetensors")["weight"].shape == (4, 16)
+        after = load_encoder(folder).state_dict()
+        changed[freeze] = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed["0"] > changed["1"]
+    assert all(name.startswith("encoder.layer.0.") for name in changed["0"] - changed["1"])
+    assert not any(name.startswith("encoder.layer.0.") for name in changed["1"])
+
+
+def test_it_says_how_many_held_out_texts_are_right(
+    small_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COURSE_PRECISION", "float32")  # in half width, an untrained model's logits are often equal
+    fine_tune.main([*options(small_model, tmp_path / "still"), "--steps", "1", "--learning-rate", "0"])
+    said = re.search(r"([\d,]+) of 3,549 held-out texts right", capsys.readouterr().out)
+    assert said
+    # The slow way: one text after the other, each without padding.
+    still, tokenizer = load_classifier(4, tmp_path / "still"), load_tokenizer()
+    part = load_topics("sample", tokenizer=tokenizer).test
+    right = 0
+    with torch.no_grad():
+        for label, text in zip(part["label"][:], part["text"][:], strict=True):
+            ids = tokenizer(text, truncation=True, max_length=32, return_tensors="pt")["input_ids"]
+            right += int(still(ids).logits.argmax() == label)
+    assert int(said[1].replace(",", "")) == right
 
 
 def test_five_levels_are_another_task(small_model: Path, tmp_path: Path) -> None:
