@@ -450,7 +450,7 @@ class Transformer(nn.Module):
         self.classifier = nn.Linear(embed_dim, num_classes)
 
     def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Token ids (b, t), and a mask (b, t), True at words wherever they stand, give logits (b, c). No mask: words."""
+        """Token ids (b, t), and a mask (b, t), True at words wherever they stand, give logits (b, c). No mask: all words."""
         if mask is None:
             mask = torch.ones_like(token_ids, dtype=torch.bool)
         x = self.positions(self.embedding(token_ids) * math.sqrt(self.embed_dim))  # (b, t, k)
@@ -532,7 +532,7 @@ def patchify(images: torch.Tensor, patch: int) -> torch.Tensor:
 
 # From lesson 10_beyond_language
 class VisionTransformer(nn.Module):
-    """Reads a square picture as a line of patches, and classifies it (Dosovitskiy et al. 2021)."""
+    """Reads a square picture as a sequence of patches, and classifies it (Dosovitskiy et al. 2021)."""
 
     def __init__(
         self,

@@ -79,6 +79,7 @@ def test_ratios_are_sorted_and_lie_on_the_side_of_the_likelier_option() -> None:
     (ax,) = draw_ratios(asked, title="jobs").axes
     assert [label.get_text() for label in ax.get_yticklabels()] == ["nurse", "doctor", "captain"]
     assert [bar.get_width() for bar in ax.patches] == pytest.approx([1, 0, -2])
+    assert ax.get_xlim() == pytest.approx((-2.3, 1.3))  # no empty half where all lean one way
 
 
 def test_the_widget_answers_its_menus_its_box_and_nonsense(case: Case) -> None:

@@ -153,6 +153,15 @@ def test_the_strongest_patch_is_coloured_most(model: VisionTransformer, images: 
     assert ax.get_images()[1].get_extent() == [-0.5, 7.5, 7.5, -0.5]
 
 
+def test_layers_beside_each_other_share_one_colour_scale(model: VisionTransformer, images: torch.Tensor) -> None:
+    look = digit_attention.look_at(model, images[0])
+    strengths = []
+    for number, ax in enumerate(digit_attention.draw_look(look).axes[1:-1], start=1):
+        opacity = np.asarray(ax.get_images()[1].get_array())[..., 3]
+        strengths.append(opacity / look.attention(number))
+    np.testing.assert_allclose(np.stack(strengths), strengths[0].flat[0], rtol=1e-5)
+
+
 def test_patches_are_drawn_as_they_were_handed_over(images: torch.Tensor) -> None:
     tokens = patchify(images[:1], 2)[0].flip(0)
     whole, *rest = patches.draw_patches(images[0], tokens).axes

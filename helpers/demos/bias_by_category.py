@@ -68,7 +68,7 @@ def draw_shares(shares: Mapping[str, Share], *, model: str, pairs: str) -> Figur
     ax.set(
         title="Dots with their 95% intervals: few pairs, wide intervals",
         xlabel="pairs in which the more stereotypical sentence scores higher (%)",
-        xlim=(0, 100),
+        xlim=(min([20.0, *(share.low - 2 for share in shares.values())]), 100),
     )
     ax.invert_yaxis()
     ax.grid(axis="x")

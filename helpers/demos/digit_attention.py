@@ -120,14 +120,16 @@ def draw_look(look: Look, layer: int | None = None, head: int | None = None, lab
     really = "" if label is None or label == look.predicted else f", really a {label}"
     show_picture(first, look.image, f"Read as a {look.predicted}{really}", patch)
     who = "mean of the heads" if head is None else f"head {head}"
-    for ax, number in zip(middle, layers, strict=True):
-        shares = 100 * look.attention(number, head)
+    drawn = [100 * look.attention(number, head) for number in layers]
+    strongest = max(float(shares.max()) for shares in drawn)  # one scale, so that layers can be compared
+    for ax, number, shares in zip(middle, layers, drawn, strict=True):
         show_picture(ax, look.image, f"Layer {number}, {who}")
-        _lay_over(ax, shares, plots.VERMILION, [f"{share:.0f}" for share in shares.flat], patch)
+        _lay_over(ax, shares / strongest, plots.VERMILION, [f"{share:.0f}" for share in shares.flat], patch)
         ax.set_xlabel("attention, in percent")
     show_picture(last, look.image, "If this patch were white")
     numbers = [f"{value + 0.0:+.1f}" if abs(value) >= 0.05 else "0" for value in (-look.lost).flat]
-    _lay_over(last, look.lost.clip(0), plots.BLUE, numbers, patch)
+    lost = look.lost.clip(0)
+    _lay_over(last, lost / max(float(lost.max()), 1e-9), plots.BLUE, numbers, patch)
     last.set_xlabel(f"log-odds of {look.predicted} change by …")
     return figure
 
@@ -190,14 +192,13 @@ def attention_demo(model: VisionTransformer, images: torch.Tensor, labels: torch
 
 
 def _lay_over(ax: Axes, strengths: np.ndarray, colour: str, numbers: list[str], patch: int) -> None:
-    """Colour each patch the more, the stronger it is, and write its number into it."""
+    """Colour each patch the more, the stronger it is (0 to 1), and write its number into it."""
     from matplotlib.colors import to_rgb
 
     rows, columns = strengths.shape
-    largest = max(float(strengths.max()), 1e-9)
     veil = np.empty((rows, columns, 4))
     veil[..., :3] = to_rgb(colour)
-    veil[..., 3] = _STRONGEST * strengths / largest
+    veil[..., 3] = _STRONGEST * strengths
     ax.imshow(veil, extent=(-0.5, patch * columns - 0.5, patch * rows - 0.5, -0.5), interpolation="none")
     for place, number in enumerate(numbers):
         row, column = divmod(place, columns)

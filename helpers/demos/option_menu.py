@@ -133,15 +133,16 @@ def draw_ratios(asked: Sequence[tuple[str, Asked]], *, title: str) -> Figure:
     ax.barh(places, logs, color=[plots.BLUE if log > 0 else plots.ORANGE for log in logs], height=0.7)
     ax.axvline(0, color=plots.BLACK, linewidth=0.8)
     ax.set_yticks(places, [asked[place][0] for place in order], parse_math=False)
-    reach = max(1, int(np.ceil(np.abs(logs).max())))
-    step = max(1, reach // 4)
-    ticks = [*range(-(reach // step) * step, reach + 1, step)]
+    left, right = (max(1, int(np.ceil(far))) for far in (-logs.min(), logs.max()))  # to the next power of two
+    step = max(1, max(left, right) // 4)
+    ticks = [*range(-(left // step) * step, right + 1, step)]
     ax.set_xticks(ticks, ["even" if not t else f"{2 ** abs(t)}×" for t in ticks])
     ax.set(
         title=title,
-        xlim=(-reach - 0.3, reach + 0.3),
-        xlabel=f"← “{second}” is likelier      “{first}” is likelier →",
+        xlim=(-left - 0.3, right + 0.3),
     )
+    even = (left + 0.3) / (left + right + 0.6)  # where the arrows part
+    ax.set_xlabel(f"← “{second}” is likelier      “{first}” is likelier →", x=even)
     ax.invert_yaxis()
     ax.grid(axis="x")
     return figure

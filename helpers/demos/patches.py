@@ -1,4 +1,4 @@
-"""Digits as pictures: in a row, cut into patches, and the patches as a line of tokens."""
+"""Digits as pictures: in a row, cut into patches, and the patches as a row of tokens."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def draw_digits(images: Any, labels: Sequence[str], title: str) -> Figure:
 
 
 def draw_patches(image: Any, patches: Any) -> Figure:
-    """A picture with its patches numbered, and below it the patches as a Transformer sees them: one line of tokens.
+    """A picture with its patches numbered, and below it the patches as a Transformer sees them: one row of tokens.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def draw_patches(image: Any, patches: Any) -> Figure:
         whole.text(*corner, str(place), ha="left", va="top", fontsize=9, color=plots.BLACK, bbox=box)
         token = figure.add_subplot(grid[1, place])
         show_picture(token, tokens[place].reshape(patch, patch), str(place))
-    figure.supxlabel("The same patches in a line: what a Transformer reads", fontsize=11)
+    figure.supxlabel("The same patches in a row: what a Transformer reads", fontsize=11)
     return figure
 
 

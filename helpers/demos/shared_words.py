@@ -63,7 +63,7 @@ def draw_differences(scores: Any) -> Figure:
     ax.axvline(0, color=plots.BLACK, linewidth=1)
     ax.set(
         title="Which sentence of each pair the model finds likelier",
-        xlabel="← the less stereotypical one      the more stereotypical one →",
+        xlabel="← the less stereotypical one      the more stereotypical one →\ndifference of the two scores",
         ylabel="pairs",
         ylim=(0, 1.1 * max(counts)),
     )

@@ -136,7 +136,7 @@ def bars(
     xlabel: str,
     ylabel: str = "",
     ax: Axes | None = None,
-    colour: str = BLUE,
+    colour: str | Sequence[str] = BLUE,
     xlim: tuple[float, float] | None = None,
     value_format: str = ".2f",
 ) -> Figure:
@@ -153,7 +153,7 @@ def bars(
     ax
         Where to draw (from ``panels``); by default in a new figure.
     colour
-        The bars' colour.
+        The bars' colour, or one for each bar.
     xlim
         Ends of the axis; by default those that the bars need. Set them where pictures are compared.
     value_format
