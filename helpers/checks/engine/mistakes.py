@@ -1,0 +1,90 @@
+"""Misconceptions as changes to the source of a reference layer: compiled when a check has failed, not before."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Change = tuple[str, str]  # what stands in the source, wherever it does, and what a student wrote in its place
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong implementation, and the sentence for a student whose answer does the same.
+
+    Attributes
+    ----------
+    name, sentence : str
+        The sentence says what is done, and what should be.
+    changes : sequence of (str, str)
+        Made one after the other to the source of the references; all of it must be there.
+    references : sequence of classes or functions
+        Right as they stand. The last one is the answer; those before it are what it is made of.
+    names : mapping
+        What the changed source may use besides that module's own names.
+    """
+
+    name: str
+    sentence: str
+    changes: tuple[Change, ...]
+    references: tuple[Any, ...]
+    names: Mapping[str, Any]
+
+    @functools.cached_property
+    def problem(self) -> str:
+        """Why the changes cannot be made to the references as they are now; "" where they can."""
+        try:
+            self.answer  # noqa: B018
+        except (ValueError, SyntaxError) as error:
+            return str(error)
+        return ""
+
+    @property
+    def applies(self) -> bool:
+        """Whether the changes can be made. The build sees to it; a student never meets one that cannot."""
+        return not self.problem
+
+    @functools.cached_property
+    def answer(self) -> Any:
+        """The class or function that the changed source defines."""
+        source = "\n".join(map(_source, self.references))
+        answer = self.references[-1]
+        for old, new in self.changes:
+            if old not in source:
+                raise ValueError(f"{self.name!r} changes {old!r}, which is not in {answer.__name__}.")
+            source = source.replace(old, new)
+        scope = {**vars(sys.modules[answer.__module__]), **self.names}
+        exec(compile(source, f"<{self.name}>", "exec"), scope)
+        return scope[answer.__name__]
+
+
+class Mistakes(list[Mistake]):
+    """The misconceptions of an exercise. Where two explain an answer equally well, the one that stands first is taken.
+
+    Parameters
+    ----------
+    *references, **names
+        As in `Mistake`.
+    """
+
+    def __init__(self, *references: Any, **names: Any) -> None:
+        super().__init__()
+        self._references, self._names = references, names
+
+    def add(self, name: str, sentence: str, *changes: Change) -> None:
+        """Add a misconception: its name, its sentence, and what it changes."""
+        self.append(Mistake(name, sentence, changes, self._references, self._names))
+
+    def take(self, others: Mistakes, name: str, sentence: str) -> None:
+        """Add a misconception about what this answer is made of, in a sentence of its own."""
+        (mistake,) = (other for other in others if other.name == name)
+        self.add(name, sentence, *mistake.changes)
+
+
+@functools.cache
+def _source(reference: Any) -> str:
+    return inspect.getsource(reference)
