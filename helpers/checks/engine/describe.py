@@ -21,9 +21,16 @@ WORDS = {
     "d": "feature",
     "k": "feature",
     "n": "place",
+    "patches": "patch",
+    "pixels": "pixel",
     "b·h": "batch element and head",
 }
-_PLURAL = {"query": "queries", "batch element and head": "batch elements and heads", "class": "classes"}
+_PLURAL = {
+    "query": "queries",
+    "batch element and head": "batch elements and heads",
+    "class": "classes",
+    "patch": "patches",
+}
 _MOST_NAMED = 4  # places along an axis: a longer list tells nobody anything
 
 
