@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from answers.right_6a import causal_mask
-from helpers.checks.exercises.mistakes_6b import DecoderByHand
+from helpers.layers import DecoderBlock as DecoderByHand
 from helpers.layers import SelfAttention
 
 

@@ -115,7 +115,7 @@ def fit_linear(
         if subject.is_students:  # a misconception will be given the student's
             randomize(own.values(), draw.again(name))
         fitted.parameters |= own
-        fitted.weights |= {key: parameter.detach().cpu().double() for key, parameter in own.items()}
+        fitted.weights |= {key: parameter.detach().cpu().double().clone() for key, parameter in own.items()}
         return
     fitted.claim(name, layer.parameters())
     randomize(layer.parameters(), draw.again(name))
@@ -193,7 +193,7 @@ def fit_norm(
             for parameter in own.values() if subject.is_students else ():
                 parameter.add_(numbers.normal(*parameter.shape, scale=0.5))
         fitted.parameters |= own
-        fitted.weights |= {key: parameter.detach().cpu().double() for key, parameter in own.items()}
+        fitted.weights |= {key: parameter.detach().cpu().double().clone() for key, parameter in own.items()}
         return
     with torch.no_grad():
         for parameter in norm.parameters():

@@ -77,14 +77,14 @@ class Subject:
         reseed(self.seeds[1])
         return module.eval()
 
-    def shared(self, make: Callable[..., Any], draw: Draw, **settings: Any) -> Any:
+    def shared(self, make: Callable[..., Any], draw: Draw, own: bool = False, **settings: Any) -> Any:
         """Return `make(self, draw, **settings)`, made once for all steps with these draws: making is slow.
 
-        What it draws shifts nothing that a step draws.
+        What it draws shifts nothing that a step draws. A step that changes what it gets asks for one of its `own`.
         """
         draw = draw.again("shared")
         draw.case = f"{draw.seed} {settings}"
-        if not self.shares:
+        if own or not self.shares:
             return make(self, draw, **settings)
         key = (make, draw.case, self.seeds)
         self._used_again |= key in self._shared

@@ -57,6 +57,8 @@ class Case:
         Whether there are as many words as `long_sizes` says.
     scale
         How far the inputs are from zero.
+    own
+        Whether the layer is made for this case alone, which may change it.
     **settings
         What `make` takes; for each mask its kind; for each input that may be left out whether it is there; and sizes
         that are not drawn.
@@ -71,14 +73,22 @@ class Case:
     usually_absent: ClassVar[tuple[str, ...]] = ()  # inputs that are there only where a step says so
 
     def __init__(
-        self, subject: Subject, draw: Draw, *, ones: str = "", long: bool = False, scale: float = 1.0, **settings: Any
+        self,
+        subject: Subject,
+        draw: Draw,
+        *,
+        ones: str = "",
+        long: bool = False,
+        scale: float = 1.0,
+        own: bool = False,
+        **settings: Any,
     ) -> None:
         settings |= dict.fromkeys(ones.split(), 1) | (dict(self.long_sizes) if long else {})
         usual = {name: name in self.inputs and name not in self.usually_absent for name in self.takes}
         kinds = {name: settings.pop(name, usual[name]) for name in self.takes}
         of_layer = {name: settings.pop(name) for name in self._of_layer() if name in settings}
         self.subject, self.dtype, self.scale = subject, of_layer.get("dtype", torch.float32), scale
-        self.layer: Layer = subject.shared(self._made, draw, **of_layer)
+        self.layer: Layer = subject.shared(self._made, draw, own, **of_layer)
         fixed = {name: size for name, size in settings.items() if size is not None}
         self.draw_inputs(draw.again(f"inputs of {draw.own}"), kinds, **fixed)
 
@@ -141,7 +151,8 @@ class Case:
         fitted = self.layer.fitted
         if self.subject.is_students:
             randomize(fitted.parameters.values(), draw.again("other weights"))
-            fitted.weights |= {name: p.detach().cpu().double() for name, p in fitted.parameters.items()}
+            others = {name: p.detach().cpu().double().clone() for name, p in fitted.parameters.items()}
+            fitted = Fitted(fitted.weights | others, fitted.parameters)
         self.layer.fitted = remembered(self.subject, draw, "other weights", fitted)
 
     def call(self, first_only: bool = False) -> torch.Tensor:
@@ -152,7 +163,11 @@ class Case:
         by_place = [given.pop(name) for name in list(given) if self.is_needed(name)]
         while given and list(given.values())[-1] is None:
             given.popitem()
-        return self.subject.tensor(self.layer.module, *by_place, named=given)
+        return self.run(*by_place, **given)
+
+    def run(self, *by_place: Any, **named: Any) -> torch.Tensor:
+        """Call the layer, and return what is looked at."""
+        return self.subject.tensor(self.layer.module, *by_place, named=named)
 
     def exact(self, leaves: Mapping[str, torch.Tensor]) -> Given:
         """Return what is handed over, in float64; those of `leaves` in its place."""
@@ -216,7 +231,7 @@ class Case:
                 yield f"without a {name}", {name: False} | {mask: None for mask in masks if mask.startswith(name)}
         if settings.get("bias"):
             yield "without bias", {"bias": False}
-        if "h" not in settings:
+        if cls.one_head and "h" not in settings:
             yield "for one head, and wrong for several", dict(cls.one_head)
         if "b" not in settings:
             yield "for a batch of one, and wrong for several", {"b": 1}

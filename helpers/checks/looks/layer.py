@@ -120,7 +120,7 @@ def default_dropout(subject: Subject, draw: Draw, case: Kind, **settings: Any) -
 
 def second_use(subject: Subject, draw: Draw, case: Kind, **settings: Any) -> Iterator[Seen]:
     """A layer that has been used keeps nothing: neither of other numbers of the same sizes, nor of other sizes."""
-    a_case = case(subject, draw, **settings)
+    a_case = case(subject, draw, own=True, **settings)
     a_case.call()
     used = f"The output of a {case.noun} that was used before,"
     for in_place in (False, True):
