@@ -147,16 +147,16 @@ def look_at_dropout(subject: Subject, draw: Draw, case: type[Encoding], dropout:
         "the positions": not torch.equal(*unworded),
         # At position 0 the sines are 0: there, what differs from call to call is the words.
         "the words": not torch.equal(first[:, 0, 0::2], second[:, 0, 0::2]),
+        "each on its own": all(bool((kept != kept.narrow(axis, 0, 1)).any()) for axis in range(3)),
         "as often as p": how_often(1 - kept.double().mean().item(), p, kept.numel()),
         "the rest made up for": bool(close(first.double(), clean / (1 - p), 100.0)[kept].all()),
-        "each on its own": all(bool((kept != kept.narrow(axis, 0, 1)).any()) for axis in range(3)),
     }
     told = {
         "the positions": "For words that are all zero, two calls give the same: the positions are never dropped.",
         "the words": "Two calls give the same for the words: they are never dropped.",
+        "each on its own": "Each number should be dropped or kept on its own; here they go together.",
         "as often as p": f"About {p:.0%} of the sum's numbers should be exactly 0 in each call.",
         "the rest made up for": f"The numbers that are kept should be the sum, divided by 1 - {p}.",
-        "each on its own": "Each number should be dropped or kept on its own; here they go together.",
     }
     made = " for a layer made without `dropout`, which is 0.1 then" if dropout is None else f" with p = {p}"
     expected = dict.fromkeys(facts, True)

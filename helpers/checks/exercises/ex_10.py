@@ -27,6 +27,10 @@ WHOLE_NUMBERS = (
     "for pictures of whole numbers, as files hold them, it stops or gives other numbers. `images.float()` makes real "
     "numbers of them; `reshape` and `permute` take numbers of any kind."
 )
+DEVICE = (
+    "for pictures on another device, say a GPU, it stops, or what comes back stays on the CPU. Make new tensors with "
+    "`device=images.device`."
+)
 FLOAT64 = "for pictures in float64, something else than float64 comes out, or it stops."
 WORDS = (
     "the error for a side that does not divide does not name that side and the patch. Whoever meets it wants to know."
@@ -399,7 +403,7 @@ EXERCISE = Exercise(
         Step("sizes of 1", look_at_patches, {"rows": 1, "columns": 1}),
         Step("what does not divide", look_at_rest),
         Step("the gradients", look_at_gradients),
-        Step("another device", look_elsewhere),
+        Step("another device", look_elsewhere, remark=DEVICE),
         Step("float64", look_at_patches, {"dtype": torch.float64}, remark=FLOAT64),
         Step("the error's words", look_at_rest, {"words": True}, remark=WORDS),
         Step("whole numbers", look_at_patches, {"dtype": torch.uint8}, remark=WHOLE_NUMBERS),
