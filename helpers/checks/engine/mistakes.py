@@ -69,15 +69,17 @@ class Mistakes(list[Mistake]):
     ----------
     *references, **names
         As in `Mistake`.
+    always
+        Changes that leave the reference right, and that every mistake is made on top of.
     """
 
-    def __init__(self, *references: Any, **names: Any) -> None:
+    def __init__(self, *references: Any, always: tuple[Change, ...] = (), **names: Any) -> None:
         super().__init__()
-        self._references, self._names = references, names
+        self._references, self._always, self._names = references, always, names
 
     def add(self, name: str, sentence: str, *changes: Change) -> None:
         """Add a misconception: its name, its sentence, and what it changes."""
-        self.append(Mistake(name, sentence, changes, self._references, self._names))
+        self.append(Mistake(name, sentence, (*self._always, *changes), self._references, self._names))
 
     def take(self, others: Mistakes, name: str, sentence: str) -> None:
         """Add a misconception about what this answer is made of, in a sentence of its own."""

@@ -127,7 +127,7 @@ def _fit_matrix(subject: Subject, draw: Draw, fitted: Fitted, name: str, held: n
     if sorted(shape) != sorted(straight):
         sentence = f"`{name}` has the shape {tuple(held.shape)}; it should map {wanted.inputs} to {wanted.outputs}, "
         raise Trouble(f"{sentence}{wanted.why}.", "sizes", name, shape)
-    if wanted.outputs != wanted.inputs:
+    if 1 < wanted.outputs != wanted.inputs > 1:
         subject.notes["turned", name] = shape != straight
     flat = held.detach().cpu().double().clone()
     flat = flat.reshape(wanted.inputs, wanted.outputs).T if subject.notes.get(("turned", name)) else flat
@@ -202,14 +202,15 @@ def look_at_training(subject: Subject, draw: Draw, case: type[Weights], mask: st
     a_case.layer.module.train()
     came = a_case.call()
     seen = seen_unasked_dropout(came, a_case.call())
-    seen.told = {"the same twice": MISTAKES[-1].sentence}  # there is no `dropout` here to speak of
+    seen.told, seen.says_it_all = {"the same twice": "Two calls with the same input differ."}, False
     yield seen
     yield a_case.seen("The output in train mode", came)
 
 
 # Mistakes
 
-MISTAKES = Mistakes(layers.AdditiveAttention)
+# An answer may have biases; the mistakes can take them over.
+MISTAKES = Mistakes(layers.AdditiveAttention, always=((", bias=False", ""),))
 _QUERY, _KEYS, _SCORE = "self.W(query)[:, None]", "self.U(keys)", "self.v(hidden)[:, :, 0]"
 _INNER, _SOFTMAX = f"torch.tanh({_QUERY} + {_KEYS})", "torch.softmax(scores, dim=-1)"
 _HIDE, _RESCUE = "scores.masked_fill(~mask, -math.inf)", "weights.masked_fill(~mask, 0.0)"

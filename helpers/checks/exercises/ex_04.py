@@ -255,7 +255,7 @@ MISTAKES.add(
 )
 MISTAKES.add(
     "attention added twice",
-    "What the attention returns is added twice. Add it once.",
+    "What the attention returns counts twice as much as its input. Add each of them once.",
     (
         "self.norm_1(x + self.dropout(self.attention(x, mask)))",
         "self.norm_1(x + 2 * self.dropout(self.attention(x, mask)))",

@@ -67,6 +67,16 @@ class Encoding(Case):
     def drawn_sizes(self, draw: Draw, fixed: Mapping[str, int]) -> dict[str, int]:
         return draw.sizes("b t", 3, 7) | fixed
 
+    def call(self, first_only: bool = False) -> torch.Tensor:
+        """Return the output; where words and table do not fit, say first what should."""
+        try:
+            return super().call(first_only)
+        except Trouble as trouble:
+            if "must match the size of tensor" not in trouble.sentence:
+                raise
+            told = "What is added to `x` should be (t, k), a row for each word; here the shapes do not fit."
+            raise Trouble(f"{told} {trouble.sentence}", *trouble.key) from None
+
     def oracle(self, weights: Mapping[str, torch.Tensor], **given: Any) -> torch.Tensor:
         x: torch.Tensor = given["x"]
         return x + expected_encoding(*x.shape[1:])
@@ -225,6 +235,12 @@ MISTAKES.add(
     "Positions are divided by 10000 and multiplied by 2i/k. 10000 should be raised to that power: `**`.",
     ("10000 **", "10000 *"),
 )
+for _new in ("10000 ** even / embed_dim", "10000 ** 2 * even / embed_dim"):
+    MISTAKES.add(
+        "no brackets around the exponent",
+        "The exponent ends too early: `**` is done before `/` and `*`. Put brackets round the whole of it.",
+        ("10000 ** (even / embed_dim)", _new),
+    )
 MISTAKES.add(
     "multiplied by the power",
     "Positions are multiplied by 10000^(2i/k). They should be divided by it: later clocks are slower.",

@@ -355,11 +355,6 @@ MISTAKES.add(
     (_NORM_3, "self.norm_3 = self.norm_1"),
 )
 MISTAKES.add(
-    "two norms",
-    "There are only two norms, as in exercise 4. The sum after the attention to the memory needs its own.",
-    (_NORM_2, "self.norm_2 = self.norm_1"),
-)
-MISTAKES.add(
     "one attention for both",
     "One and the same attention layer looks at the text so far and at the memory. Make two: they look for different "
     "things.",
