@@ -73,6 +73,8 @@ def clues(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> list[str]:
 
 def nan_sentence(seen: Seen, got: torch.Tensor) -> str:
     """Say how much of a result is NaN, and where the first one is."""
+    if not got.dim():
+        return f"{seen.what} is NaN (not a number)"
     bad = got.isnan()
     first = bad.nonzero()[0].tolist()
     much = "all NaN" if bool(bad.all()) else "partly NaN (not a number)"

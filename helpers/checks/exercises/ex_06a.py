@@ -143,26 +143,31 @@ MISTAKES.add(
     "The triangle is mirrored: the first word may look at everything but the first words.",
     (_TRIL, ".tril().flip(1)"),
 )
-MISTAKES.add(
-    "0 and minus infinity",
-    "These are numbers to be added to the scores, 0 and minus infinity. The course's masks are True and False.",
-    (_ONES + _TRIL, "torch.full((t, t), -math.inf).triu(1)"),
-)
+for _hidden in ("-math.inf", "-1e9", "torch.finfo(torch.float32).min"):
+    MISTAKES.add(
+        "0 and minus infinity",
+        "These are numbers to be added to the scores, 0 and minus infinity, or nearly so. The course's masks are True "
+        "and False.",
+        (_ONES + _TRIL, f"torch.full((t, t), {_hidden}).triu(1)"),
+    )
 MISTAKES.add(
     "numbers for True and False",
     "The triangle is right, but it holds the numbers 1.0 and 0.0. Make it of True and False: `dtype=torch.bool`.",
     ("torch.bool", "torch.float32"),
 )
-MISTAKES.add(
-    "whole numbers for True and False",
-    "The triangle is right, but it holds the whole numbers 1 and 0. Make it of True and False: `dtype=torch.bool`.",
-    ("torch.bool", "torch.long"),
-)
-MISTAKES.add(
-    "axes for batch and heads",
-    "The triangle is right, but it has axes for batch and heads. (t, t) is enough: it fits every text and every head.",
-    (_TRIL, ".tril()[None, None]"),
-)
+for _dtype in ("long", "int32", "uint8"):
+    MISTAKES.add(
+        "whole numbers for True and False",
+        "The triangle is right, but it holds the whole numbers 1 and 0. Make it of True and False: `dtype=torch.bool`.",
+        ("torch.bool", f"torch.{_dtype}"),
+    )
+for _axes in ("[None, None]", "[None]"):
+    MISTAKES.add(
+        "axes for batch and heads",
+        "The triangle is right, but it has an axis too many, for batch or heads. (t, t) is enough: it fits every text "
+        "and every head.",
+        (_TRIL, f".tril(){_axes}"),
+    )
 
 # The check
 

@@ -275,6 +275,13 @@ MISTAKES.add(
     "the wrong ones: (b, rows, columns, patch, patch) is wanted.",
     (_ORDER, "pieces.permute(0, 2, 4, 1, 3)"),
 )
+for _order in ("0, 3, 2, 1, 4", "0, 2, 1, 3, 4", "0, 1, 2, 4, 3", "0, 1, 4, 3, 2"):
+    MISTAKES.add(
+        "another pair of axes swapped",
+        "Another pair of axes has changed places. (b, rows, patch, columns, patch) should become (b, rows, columns, patch, "
+        "patch): only the two in the middle swap.",
+        (_ORDER, f"pieces.permute({_order})"),
+    )
 MISTAKES.add(
     "pictures mixed",
     "Pixels of different pictures end up in one row of the batch: the batch axis was moved. It stays first throughout.",
@@ -315,6 +322,16 @@ MISTAKES.add(
     "an axis for colours",
     "There is an axis of size 1 too many, as for a colour channel. These pictures are grey: (b, height, width).",
     (_RETURN, f"{_RETURN}[:, None]"),
+)
+MISTAKES.add(
+    "colours expected",
+    "It expects pictures with an axis for colours. These are grey: (b, height, width).",
+    (_SHAPE, "b, _, height, width = images.shape"),
+)
+MISTAKES.add(
+    "all pictures in one",
+    "The patches of all pictures stand in one long row. Each picture keeps its own: (b, patches, patch * patch).",
+    (_RETURN, "ordered.reshape(-1, patch * patch)"),
 )
 MISTAKES.add(
     "strips",
