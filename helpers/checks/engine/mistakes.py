@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import sys
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_ENTRY = re.compile(r"((?:^\S.*\n)+)((?:^ .*\n)+)", re.M)
 Change = tuple[str, str]  # what stands in the source, wherever it does, and what a student wrote in its place
 
 
@@ -80,6 +83,22 @@ class Mistakes(list[Mistake]):
     def add(self, name: str, sentence: str, *changes: Change) -> None:
         """Add a misconception: its name, its sentence, and what it changes."""
         self.append(Mistake(name, sentence, (*self._always, *changes), self._references, self._names))
+
+    def read(self, text: str) -> Mistakes:
+        r"""Add misconceptions from a table: "name: sentence", and indented below it "old => new" for each change.
+
+        In a change, "\n" begins a new line, and "=> new" may stand in a line of its own. Where "or" stands between
+        changes, a mistake is made in several ways.
+        """
+        table = textwrap.dedent(text).strip("\n") + "\n"
+        if _ENTRY.sub("", table).strip():
+            raise ValueError(f"This is no table of mistakes: {_ENTRY.sub('', table).strip()!r}")
+        for told, ways in _ENTRY.findall(table):
+            name, sentence = " ".join(told.splitlines()).split(": ", 1)
+            for way in re.split(r"^ +or\n", re.sub(r"\n +=>", " =>", ways), flags=re.M):
+                pairs = (line.replace(r"\n", "\n").partition("=>") for line in way.splitlines())
+                self.add(name, sentence, *((old.strip(" "), new.strip(" ")) for old, _, new in pairs))
+        return self
 
     def take(self, others: Mistakes, name: str, sentence: str) -> None:
         """Add a misconception about what this answer is made of, in a sentence of its own."""

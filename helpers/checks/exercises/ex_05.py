@@ -186,263 +186,155 @@ def look_twice(subject: Subject, draw: Draw, case: type[Encoding]) -> Iterator[S
 
 # Mistakes
 
-MISTAKES = Mistakes(layers.PositionalEncoding)
-_EXPONENT, _COSINES = "even / embed_dim", "encoding[:, 1::2] = torch.cos(angles[:, : embed_dim // 2])"
-_ADDED, _DROP, _IF = "x + self.encoding[:t]", "return self.dropout(x)", "if t > max_len:"
-
-MISTAKES.add(
-    "the exponent i / k",
-    "The clocks turn too fast: the exponent is i/k, and 2i/k is wanted. The last clock should be almost 10000 times "
-    "slower than the first.",
-    (_EXPONENT, "even / embed_dim / 2"),
-)
-MISTAKES.add(
-    "the exponent 4i / k",
-    "The clocks turn too slowly: the exponent is twice what it should be. `even` holds 0, 2, 4 ...: it is 2i already. "
-    "Divide it by k, not by k / 2.",
-    (_EXPONENT, "2 * even / embed_dim"),
-)
-MISTAKES.add(
-    "rounded exponents",
-    "All clocks turn at the same speed: 2i/k is rounded down to a whole number, 0. Divide with `/`, not with `//`.",
-    (_EXPONENT, "even // embed_dim"),
-)
-MISTAKES.add("base 1000", "The base is 1000; the formula has 10000.", ("10000 **", "1000 **"))
-MISTAKES.add("base 100000", "The base is 100000; the formula has 10000.", ("10000 **", "100000 **"))
-MISTAKES.add(
-    "base e",
-    "The base is e, not 10000: written with `exp`, the exponent needs a factor of log(10000).",
-    ("10000 **", "math.e **"),
-)
-MISTAKES.add(
-    "one divisor too far",
-    "The first clock is skipped: i counts from 1. It should count from 0, so that the first angle is the position.",
-    (_EXPONENT, "(even + 2) / embed_dim"),
-)
-MISTAKES.add(
-    "the last clock exactly 10000 times slower",
-    "The exponents are stretched, so that the last one is 1: they are 2i/(k - 2). In the formula they are 2i/k, which "
-    "never reaches 1.",
-    (_EXPONENT, "even / max(1, embed_dim - 2)"),
-)
-MISTAKES.add(
-    "10000 times 2i / k",
-    "10000 is multiplied by 2i/k. It should be raised to that power: `**`.",
-    ("10000 ** (even / embed_dim)", "(10000 * even / embed_dim)"),
-)
-MISTAKES.add(
-    "no power",
-    "Positions are divided by 10000 and multiplied by 2i/k. 10000 should be raised to that power: `**`.",
-    ("10000 **", "10000 *"),
-)
-for _new in ("10000 ** even / embed_dim", "10000 ** 2 * even / embed_dim"):
-    MISTAKES.add(
-        "no brackets around the exponent",
-        "The exponent ends too early: `**` is done before `/` and `*`. Put brackets round the whole of it.",
-        ("10000 ** (even / embed_dim)", _new),
-    )
-MISTAKES.add(
-    "multiplied by the power",
-    "Positions are multiplied by 10000^(2i/k). They should be divided by it: later clocks are slower.",
-    ("position /", "position *"),
-)
-MISTAKES.add(
-    "positions from 1",
-    "Positions are counted from 1. The first word of a text stands at position 0: its sines are 0, its cosines 1.",
-    ("torch.arange(max_len,", "torch.arange(1, max_len + 1,"),
-)
-MISTAKES.add(
-    "positions as a fraction of max_len",
-    "Positions are divided by max_len first, so the same place looks different in layers of other lengths. Take the "
-    "positions 0, 1, 2 ... as they are.",
-    ("[:, None]", "[:, None] / max_len"),
-)
-MISTAKES.add(
-    "whole turns",
-    "The angles are multiplied by 2 pi. In the formula the first clock's angle is the position itself, in radians.",
-    ("[:, None]", "[:, None] * 2 * math.pi"),
-)
-MISTAKES.add(
-    "sines and cosines in two halves",
-    "All sines stand in the first half, all cosines in the second. They should take turns: sine, cosine, sine, cosine.",
-    (
-        "encoding[:, 0::2] = torch.sin(angles)",
-        "encoding = torch.cat([angles.sin(), angles.cos()], dim=1)[:, :embed_dim].float()",
-    ),
-    (_COSINES, ""),
-)
-MISTAKES.add(
-    "sine and cosine swapped",
-    "Sine and cosine have changed places: the sine belongs in the even places 0, 2, 4 ..., the cosine in the odd ones.",
-    ("torch.sin(angles)", "torch.cos(angles)"),
-    ("torch.cos(angles[", "torch.sin(angles["),
-)
-MISTAKES.add("sines only", "There are only sines. The odd places should hold cosines.", ("torch.cos(", "torch.sin("))
-MISTAKES.add("odd places left empty", "The odd places are all 0. They should hold the cosines.", (_COSINES, ""))
-MISTAKES.add(
-    "even places left empty",
-    "The even places are all 0. They should hold the sines.",
-    ("encoding[:, 0::2] = torch.sin(angles)", ""),
-)
-MISTAKES.add(
-    "a clock for each place",
-    "Each place has a speed of its own. Places 2i and 2i + 1 belong to the same clock: the same angle, once as a sine "
-    "and once as a cosine.",
-    ("torch.arange(0, embed_dim, 2,", "torch.arange(embed_dim,"),
-    ("sin(angles)", "sin(angles[:, 0::2])"),
-    (": embed_dim // 2]", "1::2]"),
-)
-MISTAKES.add(
-    "a clock for each place, too slow",
-    "Each place has a speed of its own, and the exponents are twice what they should be. A loop over 0, 2, 4 ... "
-    "holds 2i already, and places 2i and 2i + 1 share an angle.",
-    ("torch.arange(0, embed_dim, 2,", "torch.arange(embed_dim,"),
-    ("sin(angles)", "sin(angles[:, 0::2])"),
-    (": embed_dim // 2]", "1::2]"),
-    (_EXPONENT, "2 * even / embed_dim"),
-)
-MISTAKES.add(
-    "an odd width stops it",
-    "An odd width stops it: there is one sine more than there are cosines. Give the odd columns the first embed_dim "
-    "// 2 angles only.",
-    ("angles[:, : embed_dim // 2]", "angles"),
-)
-MISTAKES.add(
-    "the last sine is missing",
-    "With an odd width the last place stays 0. It holds one more sine.",
-    (_COSINES, "encoding[:, 1::2] = torch.cos(angles[:, : embed_dim // 2]); encoding[:, embed_dim // 2 * 2 :] = 0"),
-)
-MISTAKES.add(
-    "the width rounded down",
-    "With an odd width the exponent is 2i/(k - 1): the width was rounded down to an even number. Divide by k itself.",
-    (_EXPONENT, "even / max(1, embed_dim // 2 * 2)"),
-)
-MISTAKES.add(
-    "the width rounded up",
-    "With an odd width the exponent is 2i/(k + 1): the width was rounded up to an even number. Divide by k itself.",
-    (_EXPONENT, "even / (embed_dim + embed_dim % 2)"),
-)
-MISTAKES.add(
-    "by place in the batch",
-    "Positions run along the batch: all words of a text get the same numbers, and equal texts get different ones. "
-    "Each word should get the row of its place in its text.",
-    (_ADDED, "x + self.encoding[: len(x), None]"),
-    (_IF, "if False:"),
-)
-for _new in ("x + self.encoding[: len(x)]", "self.encoding[: len(x)] + x"):
-    MISTAKES.add(
-        "rows counted by the batch",
-        "The table is cut to `x.shape[0]` rows, which is the number of texts. `x` is (b, t, k): as many rows as words "
-        "are wanted, `x.shape[1]`, so that what you add is (t, k).",
-        (_ADDED, _new),
-    )
-for _new in ("x + self.encoding", "self.encoding + x"):
-    MISTAKES.add(
-        "the whole table",
-        "The whole table is added, all max_len rows of it. A text has t words: take the first t rows.",
-        (_ADDED, _new),
-    )
-MISTAKES.add("positions left out", "Nothing is added: the words come back as they were.", (_ADDED, "x"))
-MISTAKES.add(
-    "words left out",
-    "The encoding comes back without the words. Add it to `x`.",
-    (_ADDED, "self.encoding[:t].expand_as(x)"),
-)
-MISTAKES.add(
-    "multiplied", "Words and encoding are multiplied. They should be added.", (_ADDED, "x * self.encoding[:t]")
-)
-MISTAKES.add("subtracted", "The encoding is subtracted. It should be added.", (_ADDED, "x - self.encoding[:t]"))
-MISTAKES.add(
-    "side by side",
-    "The encoding is put beside the words, which makes the vectors twice as wide. Add it to them: (b, t, k) stays.",
-    (_ADDED, "torch.cat([x, self.encoding[:t].expand_as(x)], dim=-1)"),
-)
-MISTAKES.add(
-    "words scaled",
-    "The words are multiplied by the square root of k here. This layer only adds: the scaling belongs to the "
-    "embedding (lesson 7).",
-    (_ADDED, "x * math.sqrt(x.shape[-1]) + self.encoding[:t]"),
-)
-MISTAKES.add(
-    "row t for every word",
-    "Every word gets row t of the table. Take the rows *up to* t, a row for each word: `[:t]`, not `[t]`.",
-    ("[:t]", "[t]"),
-)
-MISTAKES.add(
-    "row 0 for every word",
-    "Every word gets row 0 of the table. Word 1 should get row 1, word 2 row 2, and so on: the first t rows.",
-    ("[:t]", "[0]"),
-)
-MISTAKES.add(
-    "the last rows of the table",
-    "Each text gets the last t rows of the table. It should get the first t: every text begins at position 0.",
-    ("[:t]", "[-t:]"),
-)
-MISTAKES.add(
-    "no limit",
-    "A text longer than max_len goes through. It should raise a ValueError.",
-    ("super().__init__()", "super().__init__(); max_len *= 9"),
-)
-MISTAKES.add(
-    "a limit without a message",
-    "A text longer than max_len stops it somewhere inside torch. Look at the length first, and raise a ValueError.",
-    (_IF, "if False:"),
-)
-MISTAKES.add(
-    "cut to max_len",
-    "A text longer than max_len is cut without a word: its end is lost. Raise a ValueError.",
-    ("t, max_len =", "x = x[:, : len(self.encoding)]; t, max_len ="),
-)
-MISTAKES.add(
-    "the limit one too low",
-    "A text of exactly max_len tokens is refused. Only longer ones should be.",
-    (_IF, "if t >= max_len:"),
-)
-MISTAKES.add(
-    "positions that are trained",
-    "The table is a parameter, so training would change it. Keep it as a buffer: `register_buffer`.",
-    ('self.register_buffer("encoding", encoding, persistent=False)', "self.encoding = nn.Parameter(encoding)"),
-)
-MISTAKES.add(
-    "words detached",
-    "`x` is detached from the embeddings that it comes from: they could not be learned.",
-    ("x = x +", "x = x.detach() +"),
-)
-MISTAKES.add(
-    "dropout in eval mode",
-    "Dropout is active in eval mode too, so predictions are random. `nn.Dropout` knows the mode; `F.dropout` has to "
-    "be told with `training=self.training`.",
-    (_DROP, "return nn.functional.dropout(x, self.dropout.p)"),
-)
-MISTAKES.add(
-    "no dropout", "Nothing is dropped in train mode: the `dropout` argument has no effect.", (_DROP, "return x")
-)
-MISTAKES.add(
-    "dropout on the positions alone",
-    "Dropout falls on the encoding alone, before it is added. It comes last, on the sum.",
-    (_ADDED, "x + self.dropout(self.encoding[:t].expand_as(x))"),
-    (_DROP, "return x"),
-)
-MISTAKES.add(
-    "dropout on the words alone",
-    "Dropout falls on the words alone. It comes last, on the sum.",
-    (_ADDED, "self.dropout(x) + self.encoding[:t]"),
-    (_DROP, "return x"),
-)
-MISTAKES.add(
-    "numbers kept with probability p",
-    "`dropout` is the probability that a number is dropped; here it is that of staying.",
-    ("nn.Dropout(dropout)", "nn.Dropout(1 - dropout)"),
-)
-MISTAKES.add(
-    "dropout applied twice",
-    "Dropout is applied twice, so more numbers are dropped than `dropout` says. The given line does it already.",
-    (_DROP, "return self.dropout(self.dropout(x))"),
-)
-MISTAKES.add(
-    "made for the first text",
-    "The table is made for the first text that comes, and kept: a longer text does not fit. Make max_len rows at once.",
-    (_ADDED, 'x + self.__dict__.setdefault("kept", self.encoding[:t])[:t]'),
+MISTAKES = Mistakes(layers.PositionalEncoding).read(
+    """
+    the exponent i / k: The clocks turn too fast: the exponent is i/k, and 2i/k is wanted. The last clock should be
+    almost 10000 times slower than the first.
+        even / embed_dim => even / embed_dim / 2
+    the exponent 4i / k: The clocks turn too slowly: the exponent is twice what it should be. `even` holds 0, 2, 4 ...:
+    it is 2i already. Divide it by k, not by k / 2.
+        even / embed_dim => 2 * even / embed_dim
+    rounded exponents: All clocks turn at the same speed: 2i/k is rounded down to a whole number, 0. Divide with `/`,
+    not with `//`.
+        even / embed_dim => even // embed_dim
+    base 1000: The base is 1000; the formula has 10000.
+        10000 ** => 1000 **
+    base 100000: The base is 100000; the formula has 10000.
+        10000 ** => 100000 **
+    base e: The base is e, not 10000: written with `exp`, the exponent needs a factor of log(10000).
+        10000 ** => math.e **
+    one divisor too far: The first clock is skipped: i counts from 1. It should count from 0, so that the first angle is
+    the position.
+        even / embed_dim => (even + 2) / embed_dim
+    the last clock exactly 10000 times slower: The exponents are stretched, so that the last one is 1: they are 2i/(k -
+    2). In the formula they are 2i/k, which never reaches 1.
+        even / embed_dim => even / max(1, embed_dim - 2)
+    10000 times 2i / k: 10000 is multiplied by 2i/k. It should be raised to that power: `**`.
+        10000 ** (even / embed_dim) => (10000 * even / embed_dim)
+    no power: Positions are divided by 10000 and multiplied by 2i/k. 10000 should be raised to that power: `**`.
+        10000 ** => 10000 *
+    no brackets around the exponent: The exponent ends too early: `**` is done before `/` and `*`. Put brackets round
+    the whole of it.
+        10000 ** (even / embed_dim) => 10000 ** even / embed_dim
+    multiplied by the power: Positions are multiplied by 10000^(2i/k). They should be divided by it: later clocks are
+    slower.
+        position / => position *
+    positions from 1: Positions are counted from 1. The first word of a text stands at position 0: its sines are 0, its
+    cosines 1.
+        torch.arange(max_len, => torch.arange(1, max_len + 1,
+    positions as a fraction of max_len: Positions are divided by max_len first, so the same place looks different in
+    layers of other lengths. Take the positions 0, 1, 2 ... as they are.
+        [:, None] => [:, None] / max_len
+    whole turns: The angles are multiplied by 2 pi. In the formula the first clock's angle is the position itself, in
+    radians.
+        [:, None] => [:, None] * 2 * math.pi
+    sines and cosines in two halves: All sines stand in the first half, all cosines in the second. They should take
+    turns: sine, cosine, sine, cosine.
+        encoding[:, 0::2] = torch.sin(angles)
+            => encoding = torch.cat([angles.sin(), angles.cos()], dim=1)[:, :embed_dim].float()
+        encoding[:, 1::2] = torch.cos(angles[:, : embed_dim // 2]) =>
+    sine and cosine swapped: Sine and cosine have changed places: the sine belongs in the even places 0, 2, 4 ..., the
+    cosine in the odd ones.
+        torch.sin(angles) => torch.cos(angles)
+        torch.cos(angles[ => torch.sin(angles[
+    sines only: There are only sines. The odd places should hold cosines.
+        torch.cos( => torch.sin(
+    odd places left empty: The odd places are all 0. They should hold the cosines.
+        encoding[:, 1::2] = torch.cos(angles[:, : embed_dim // 2]) =>
+    even places left empty: The even places are all 0. They should hold the sines.
+        encoding[:, 0::2] = torch.sin(angles) =>
+    a clock for each place: Each place has a speed of its own. Places 2i and 2i + 1 belong to the same clock: the same
+    angle, once as a sine and once as a cosine.
+        torch.arange(0, embed_dim, 2, => torch.arange(embed_dim,
+        sin(angles) => sin(angles[:, 0::2])
+        : embed_dim // 2] => 1::2]
+    a clock for each place, too slow: Each place has a speed of its own, and the exponents are twice what they should
+    be. A loop over 0, 2, 4 ... holds 2i already, and places 2i and 2i + 1 share an angle.
+        torch.arange(0, embed_dim, 2, => torch.arange(embed_dim,
+        sin(angles) => sin(angles[:, 0::2])
+        : embed_dim // 2] => 1::2]
+        even / embed_dim => 2 * even / embed_dim
+    an odd width stops it: An odd width stops it: there is one sine more than there are cosines. Give the odd columns
+    the first embed_dim // 2 angles only.
+        angles[:, : embed_dim // 2] => angles
+    the last sine is missing: With an odd width the last place stays 0. It holds one more sine.
+        ]) => ]); encoding[:, embed_dim // 2 * 2 :] = 0
+    the width rounded down: With an odd width the exponent is 2i/(k - 1): the width was rounded down to an even number.
+    Divide by k itself.
+        even / embed_dim => even / max(1, embed_dim // 2 * 2)
+    the width rounded up: With an odd width the exponent is 2i/(k + 1): the width was rounded up to an even number.
+    Divide by k itself.
+        even / embed_dim => even / (embed_dim + embed_dim % 2)
+    by place in the batch: Positions run along the batch: all words of a text get the same numbers, and equal texts get
+    different ones. Each word should get the row of its place in its text.
+        x + self.encoding[:t] => x + self.encoding[: len(x), None]
+        if t > max_len: => if False:
+    rows counted by the batch: The table is cut to `x.shape[0]` rows, which is the number of texts. `x` is (b, t, k): as
+    many rows as words are wanted, `x.shape[1]`, so that what you add is (t, k).
+        x + self.encoding[:t] => x + self.encoding[: len(x)]
+      or
+        x + self.encoding[:t] => self.encoding[: len(x)] + x
+    the whole table: The whole table is added, all max_len rows of it. A text has t words: take the first t rows.
+        x + self.encoding[:t] => x + self.encoding
+      or
+        x + self.encoding[:t] => self.encoding + x
+    positions left out: Nothing is added: the words come back as they were.
+        x + self.encoding[:t] => x
+    words left out: The encoding comes back without the words. Add it to `x`.
+        x + self.encoding[:t] => self.encoding[:t].expand_as(x)
+    multiplied: Words and encoding are multiplied. They should be added.
+        x + self.encoding[:t] => x * self.encoding[:t]
+    subtracted: The encoding is subtracted. It should be added.
+        x + self.encoding[:t] => x - self.encoding[:t]
+    side by side: The encoding is put beside the words, which makes the vectors twice as wide. Add it to them: (b, t, k)
+    stays.
+        x + self.encoding[:t] => torch.cat([x, self.encoding[:t].expand_as(x)], dim=-1)
+    words scaled: The words are multiplied by the square root of k here. This layer only adds: the scaling belongs to
+    the embedding (lesson 7).
+        x + self.encoding[:t] => x * math.sqrt(x.shape[-1]) + self.encoding[:t]
+    row t for every word: Every word gets row t of the table. Take the rows *up to* t, a row for each word: `[:t]`, not
+    `[t]`.
+        [:t] => [t]
+    row 0 for every word: Every word gets row 0 of the table. Word 1 should get row 1, word 2 row 2, and so on: the
+    first t rows.
+        [:t] => [0]
+    the last rows of the table: Each text gets the last t rows of the table. It should get the first t: every text
+    begins at position 0.
+        [:t] => [-t:]
+    no limit: A text longer than max_len goes through. It should raise a ValueError.
+        super().__init__() => super().__init__(); max_len *= 9
+    a limit without a message: A text longer than max_len stops it somewhere inside torch. Look at the length first, and
+    raise a ValueError.
+        if t > max_len: => if False:
+    cut to max_len: A text longer than max_len is cut without a word: its end is lost. Raise a ValueError.
+        t, max_len = => x = x[:, : len(self.encoding)]; t, max_len =
+    the limit one too low: A text of exactly max_len tokens is refused. Only longer ones should be.
+        if t > max_len: => if t >= max_len:
+    positions that are trained: The table is a parameter, so training would change it. Keep it as a buffer:
+    `register_buffer`.
+        self.register_buffer("encoding", encoding, persistent=False) => self.encoding = nn.Parameter(encoding)
+    words detached: `x` is detached from the embeddings that it comes from: they could not be learned.
+        x = x + => x = x.detach() +
+    dropout in eval mode: Dropout is active in eval mode too, so predictions are random. `nn.Dropout` knows the mode;
+    `F.dropout` has to be told with `training=self.training`.
+        return self.dropout(x) => return nn.functional.dropout(x, self.dropout.p)
+    no dropout: Nothing is dropped in train mode: the `dropout` argument has no effect.
+        return self.dropout(x) => return x
+    dropout on the positions alone: Dropout falls on the encoding alone, before it is added. It comes last, on the sum.
+        x + self.encoding[:t] => x + self.dropout(self.encoding[:t].expand_as(x))
+        return self.dropout(x) => return x
+    dropout on the words alone: Dropout falls on the words alone. It comes last, on the sum.
+        x + self.encoding[:t] => self.dropout(x) + self.encoding[:t]
+        return self.dropout(x) => return x
+    numbers kept with probability p: `dropout` is the probability that a number is dropped; here it is that of staying.
+        nn.Dropout(dropout) => nn.Dropout(1 - dropout)
+    dropout applied twice: Dropout is applied twice, so more numbers are dropped than `dropout` says. The given line
+    does it already.
+        return self.dropout(x) => return self.dropout(self.dropout(x))
+    made for the first text: The table is made for the first text that comes, and kept: a longer text does not fit. Make
+    max_len rows at once.
+        x + self.encoding[:t] => x + self.__dict__.setdefault("kept", self.encoding[:t])[:t]
+    """
 )
 
 # The check

@@ -95,79 +95,57 @@ def look_at_longer_mask(subject: Subject, draw: Draw, t: int) -> Iterator[Seen]:
 
 # Mistakes
 
-MISTAKES = Mistakes(layers.causal_mask, math=math)
-_TRIL, _ONES = ".tril()", "torch.ones(t, t, dtype=torch.bool)"
-MISTAKES.add(
-    "nothing is hidden",
-    "Every word may attend to every other: this mask hides nothing. Words that are not written yet must be False.",
-    (_TRIL, ""),
+MISTAKES = Mistakes(layers.causal_mask, math=math).read(
+    """
+    nothing is hidden: Every word may attend to every other: this mask hides nothing. Words that are not written yet
+    must be False.
+        .tril() =>
+    True means hidden: The mask is the wrong way round: here True means that a key may be attended to. (torch's own
+    layers mean the opposite by True.)
+        .tril() => .triu(1)
+    the other triangle: Each word may look at itself and at what comes after it. A row is a query, a column is a key:
+    turn it round.
+        .tril() => .triu()
+    without the diagonal: No word may attend to itself, so the first one has nothing to attend to at all. The diagonal
+    is allowed.
+        .tril() => .tril(-1)
+    all but itself: Each word may attend to all the others, and not to itself. It is the later words that must be
+    hidden.
+        torch.ones(t, t, dtype=torch.bool).tril() => ~torch.eye(t, dtype=torch.bool)
+    one word too far: Each word may look one word ahead: at the very word that it should predict. The triangle ends at
+    the diagonal.
+        .tril() => .tril(1)
+    only itself: Each word may attend to itself alone. What stands before it is allowed, too.
+        torch.ones(t, t, dtype=torch.bool).tril() => torch.eye(t, dtype=torch.bool)
+    only the last two: Each word may attend to itself and the one before it. Everything that stands before it is
+    allowed.
+        .tril() => .tril().triu(-1)
+    mirrored: The triangle is mirrored: the first word may look at everything but the first words.
+        .tril() => .tril().flip(1)
+    0 and minus infinity: These are numbers to be added to the scores, 0 and minus infinity, or nearly so. The course's
+    masks are True and False.
+        torch.ones(t, t, dtype=torch.bool).tril() => torch.full((t, t), -math.inf).triu(1)
+      or
+        torch.ones(t, t, dtype=torch.bool).tril() => torch.full((t, t), -1e9).triu(1)
+      or
+        torch.ones(t, t, dtype=torch.bool).tril() => torch.full((t, t), torch.finfo(torch.float32).min).triu(1)
+    numbers for True and False: The triangle is right, but it holds the numbers 1.0 and 0.0. Make it of True and False:
+    `dtype=torch.bool`.
+        torch.bool => torch.float32
+    whole numbers for True and False: The triangle is right, but it holds the whole numbers 1 and 0. Make it of True and
+    False: `dtype=torch.bool`.
+        torch.bool => torch.long
+      or
+        torch.bool => torch.int32
+      or
+        torch.bool => torch.uint8
+    axes for batch and heads: The triangle is right, but it has an axis too many, for batch or heads. (t, t) is enough:
+    it fits every text and every head.
+        .tril() => .tril()[None, None]
+      or
+        .tril() => .tril()[None]
+    """
 )
-MISTAKES.add(
-    "True means hidden",
-    "The mask is the wrong way round: here True means that a key may be attended to. (torch's own layers mean the "
-    "opposite by True.)",
-    (_TRIL, ".triu(1)"),
-)
-MISTAKES.add(
-    "the other triangle",
-    "Each word may look at itself and at what comes after it. A row is a query, a column is a key: turn it round.",
-    (_TRIL, ".triu()"),
-)
-MISTAKES.add(
-    "without the diagonal",
-    "No word may attend to itself, so the first one has nothing to attend to at all. The diagonal is allowed.",
-    (_TRIL, ".tril(-1)"),
-)
-MISTAKES.add(
-    "all but itself",
-    "Each word may attend to all the others, and not to itself. It is the later words that must be hidden.",
-    (_ONES + _TRIL, "~torch.eye(t, dtype=torch.bool)"),
-)
-MISTAKES.add(
-    "one word too far",
-    "Each word may look one word ahead: at the very word that it should predict. The triangle ends at the diagonal.",
-    (_TRIL, ".tril(1)"),
-)
-MISTAKES.add(
-    "only itself",
-    "Each word may attend to itself alone. What stands before it is allowed, too.",
-    (_ONES + _TRIL, "torch.eye(t, dtype=torch.bool)"),
-)
-MISTAKES.add(
-    "only the last two",
-    "Each word may attend to itself and the one before it. Everything that stands before it is allowed.",
-    (_TRIL, ".tril().triu(-1)"),
-)
-MISTAKES.add(
-    "mirrored",
-    "The triangle is mirrored: the first word may look at everything but the first words.",
-    (_TRIL, ".tril().flip(1)"),
-)
-for _hidden in ("-math.inf", "-1e9", "torch.finfo(torch.float32).min"):
-    MISTAKES.add(
-        "0 and minus infinity",
-        "These are numbers to be added to the scores, 0 and minus infinity, or nearly so. The course's masks are True "
-        "and False.",
-        (_ONES + _TRIL, f"torch.full((t, t), {_hidden}).triu(1)"),
-    )
-MISTAKES.add(
-    "numbers for True and False",
-    "The triangle is right, but it holds the numbers 1.0 and 0.0. Make it of True and False: `dtype=torch.bool`.",
-    ("torch.bool", "torch.float32"),
-)
-for _dtype in ("long", "int32", "uint8"):
-    MISTAKES.add(
-        "whole numbers for True and False",
-        "The triangle is right, but it holds the whole numbers 1 and 0. Make it of True and False: `dtype=torch.bool`.",
-        ("torch.bool", f"torch.{_dtype}"),
-    )
-for _axes in ("[None, None]", "[None]"):
-    MISTAKES.add(
-        "axes for batch and heads",
-        "The triangle is right, but it has an axis too many, for batch or heads. (t, t) is enough: it fits every text "
-        "and every head.",
-        (_TRIL, f".tril(){_axes}"),
-    )
 
 # The check
 

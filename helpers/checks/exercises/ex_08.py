@@ -165,7 +165,7 @@ class Batch:
         except Trouble as trouble:
             if "encode_plus" not in trouble.sentence or trouble.key[:2] != ("raised", "AttributeError"):
                 raise
-            told = "`encode_plus` and `batch_encode_plus` are gone: call the tokenizer itself, `tokenizer(texts, ...)`."
+            told = "`batch_encode_plus` is gone in transformers 5: call the tokenizer itself, `tokenizer(texts, ...)`."
             raise Trouble(f"{told} {trouble.sentence}", *trouble.key) from None
         if handed != self.batch:
             sentence = f"`{subject.name}` changes the list `batch` that it is handed, which belongs to the caller."
@@ -233,239 +233,143 @@ def look_at(
 
 # Mistakes
 
-MISTAKES = Mistakes(layers.pad_batch)
-_IDS, _MASK, _LABELS = 'encoded["input_ids"]', 'encoded["attention_mask"]', "torch.tensor(labels)"
-_SPLIT, _ROWS, _TEXTS, _CUT, _LENGTH = (
-    "labels, texts =",
-    "zip(*batch,",
-    "list(texts)",
-    "truncation=True",
-    "max_length=max_len",
-)
-_RETURN = f"return {_LABELS}, {_IDS}, {_MASK}"
-
-MISTAKES.add(
-    "the pad id written as 0",
-    "The padding is written as 0. That is BERT's pad id; for the tokenizer of this check, 0 is a word. Ask the "
-    "tokenizer: `tokenizer.pad_token_id`.",
-    (_IDS, 'encoded["input_ids"] * encoded["attention_mask"]'),
-)
-MISTAKES.add(
-    "the mask says where ids are not 0",
-    "The mask asks which ids are not 0. But 0 need not be the padding: here it is a word, and padding counts as words.",
-    (_MASK, '(encoded["input_ids"] != 0).long()'),
-)
-MISTAKES.add(
-    "no attention mask",
-    "The mask is 1 everywhere, so the model would read the padding as if it were words. It should be 0 at the padding.",
-    (_MASK, 'torch.ones_like(encoded["input_ids"])'),
-)
-MISTAKES.add(
-    "the mask the wrong way round",
-    "The mask is the wrong way round: 1 at words, 0 at padding.",
-    (_MASK, '1 - encoded["attention_mask"]'),
-)
-MISTAKES.add(
-    "token types for the mask",
-    "These are the `token_type_ids`, which say whether a token belongs to a first or a second text. Take what the "
-    "tokenizer returns by name, not by place: `attention_mask`.",
-    (_MASK, 'encoded["token_type_ids"]'),
-)
-MISTAKES.add(
-    "everything padded to max_len",
-    "Every text is padded to `max_len`, however short all of them are: most work would be done on padding. Pad to the "
-    "longest text of the batch.",
-    ("padding=True", 'padding="max_length"'),
-)
-MISTAKES.add(
-    "padding on the left",
-    "The padding stands before the words. BERT learned its positions from the left: padding comes after the words.",
-    ("padding=True", 'padding=True, padding_side="left"'),
-)
-MISTAKES.add(
-    "cut to the shortest",
-    "All texts are cut to the length of the shortest, so words are lost. Fill the short ones up instead.",
-    (_RETURN, f"t = int({_MASK}.sum(1).min()); return {_LABELS}, {_IDS}[:, :t], {_MASK}[:, :t]"),
-)
-MISTAKES.add(
-    "rows of several lengths",
-    "The texts have not been padded, and rows of several lengths make no tensor. Fill them up to the longest.",
-    ("padding=True, ", ""),
-)
-MISTAKES.add(
-    "ids of several lengths",
-    "The lists of ids have not been padded, and lists of several lengths make no tensor. Fill them up to the longest.",
-    ("padding=True, ", ""),
-    (', return_tensors="pt"', ""),
-    (_IDS, 'torch.tensor(encoded["input_ids"])'),
-    (_MASK, 'torch.tensor(encoded["attention_mask"])'),
-)
-MISTAKES.add(
-    "no truncation",
-    "Long texts are not cut: `max_len` has no effect. BERT has no position beyond its longest, and would stop with an "
-    "error.",
-    (_CUT, "truncation=False"),
-)
-MISTAKES.add(
-    "[SEP] cut off",
-    "The ids are cut as a list, and [SEP], which ends each text, goes with the rest. Let the tokenizer truncate: it "
-    "keeps room for its marks.",
-    (_CUT, "truncation=False"),
-    (_IDS, 'encoded["input_ids"][:, :max_len]'),
-    (_MASK, 'encoded["attention_mask"][:, :max_len]'),
-)
-MISTAKES.add(
-    "max_len without the marks",
-    "The words alone fill `max_len`, and [CLS] and [SEP] come on top: two tokens too many. They count, too.",
-    (_LENGTH, "max_length=max_len + 2"),
-)
-MISTAKES.add(
-    "characters counted",
-    "Texts are cut after `max_len` characters. But `max_len` counts tokens: let the tokenizer cut.",
-    (_CUT, "truncation=False"),
-    (_TEXTS, "[text[:max_len] for text in texts]"),
-)
-MISTAKES.add(
-    "words counted",
-    "Texts are cut after `max_len` words. A word may be several tokens, and [CLS] and [SEP] count, too: let the "
-    "tokenizer cut.",
-    (_CUT, "truncation=False"),
-    (_TEXTS, '[" ".join(text.split()[:max_len]) for text in texts]'),
-)
-MISTAKES.add(
-    "128 written in",
-    "Texts are always cut at 128 tokens: the argument `max_len` has no effect.",
-    (_LENGTH, "max_length=128"),
-)
-MISTAKES.add(
-    "512 written in",
-    "A text is cut at 512 tokens, the most that BERT can read. Cut it at `max_len`, which is 128 where the caller "
-    "says nothing else.",
-    (_LENGTH, "max_length=512"),
-)
-MISTAKES.add(
-    "the beginning cut off",
-    "Of a long text, the end is kept and the beginning is lost. Keep the first tokens.",
-    ("encoded = tokenizer(", 'tokenizer.truncation_side = "left"; encoded = tokenizer('),
-)
-MISTAKES.add(
-    "no [CLS] and [SEP]",
-    "[CLS] and [SEP] are missing. BERT learned with them, and the classifier reads the first one: leave them in.",
-    ("padding=True, ", "padding=True, add_special_tokens=False, "),
-)
-MISTAKES.add(
-    "1 taken off the labels",
-    "The labels are one too small. Some copies of AG News count from 1; these labels start at 0 already.",
-    (_LABELS, "torch.tensor(labels) - 1"),
-)
-MISTAKES.add(
-    "labels as real numbers",
-    "The labels are real numbers. A class is a name, not an amount: cross-entropy wants whole numbers, torch.int64.",
-    (_LABELS, "torch.tensor(labels).float()"),
-)
-MISTAKES.add(
-    "labels in a column",
-    "The labels stand in a column, (b, 1). One axis is enough: (b,).",
-    (_LABELS, "torch.tensor(labels)[:, None]"),
-)
-MISTAKES.add(
-    "sorted by length",
-    "The texts come back in another order than they were handed over: by length. Keep the order: whoever made the "
-    "batch knows why.",
-    (_SPLIT, "batch = sorted(batch, key=lambda pair: len(pair[1])); labels, texts ="),
-)
-MISTAKES.add(
-    "texts sorted, labels not",
-    "The texts were sorted by length, the labels were not: texts and labels no longer belong together.",
-    (_TEXTS, "sorted(texts, key=len)"),
-)
-MISTAKES.add(
-    "sorted, the longest first",
-    "The texts come back with the longest first. Keep the order in which they were handed over.",
-    (_SPLIT, "batch = sorted(batch, key=lambda pair: -len(pair[1])); labels, texts ="),
-)
-MISTAKES.add(
-    "texts sorted the longest first, labels not",
-    "The texts were sorted, the longest first, and the labels were not: texts and labels no longer belong together.",
-    (_TEXTS, "sorted(texts, key=lambda text: -len(text))"),
-)
-MISTAKES.add(
-    "labels last",
-    "The three things come in another order: token ids, mask, labels. The labels come first here.",
-    (_RETURN, f"return {_IDS}, {_MASK}, {_LABELS}"),
-)
-MISTAKES.add(
-    "mask before ids",
-    "Token ids and mask have changed places: the labels come first, then the token ids, then the mask.",
-    (_RETURN, f"return {_LABELS}, {_MASK}, {_IDS}"),
-)
-MISTAKES.add(
-    "label and text mixed up",
-    "Label and text have changed places: each row is (label, text), so the text comes second.",
-    (_SPLIT, "texts, labels ="),
-)
-MISTAKES.add(
-    "the first text only", "Only the first text comes back. The whole batch should.", (_ROWS, "zip(*batch[:1],")
-)
-MISTAKES.add(
-    "ids of the first text only",
-    "All labels come back, but token ids of the first text only. Hand the tokenizer the list of all texts.",
-    (_TEXTS, "list(texts[:1])"),
-)
-MISTAKES.add(
-    "one long text",
-    "The texts were joined into one long text. Hand the tokenizer a list of texts: it makes a row of each.",
-    (_TEXTS, '[" ".join(texts)]'),
-)
-MISTAKES.add(
-    "empty texts dropped",
-    "A text without words is left out. It is a row like the others, [CLS], [SEP] and padding: whoever made the batch "
-    "counts on as many rows as were handed over.",
-    (_ROWS, "zip(*(pair for pair in batch if pair[1]),"),
-)
-MISTAKES.add(
-    "a dictionary by text",
-    "Texts that are equal have become one row, with the label that came last, as in a dictionary by text. Keep every "
-    "row: two people may write the same and mean something else by it.",
-    (_ROWS, "zip(*((label, text) for text, label in {text: label for label, text in batch}.items()),"),
-)
-MISTAKES.add(
-    "equal rows put together",
-    "Rows that are equal have become one. Keep every row: what stands there twice counts twice.",
-    (_ROWS, "zip(*dict.fromkeys(map(tuple, batch)),"),
-)
-MISTAKES.add(
-    "lower case",
-    "The texts lose their capitals before the tokenizer sees them. Hand them over as they are: a tokenizer that wants "
-    "lower case sees to it itself.",
-    (_TEXTS, "[text.lower() for text in texts]"),
-)
-MISTAKES.add(
-    "the tokenizer's dictionary",
-    "This is what the tokenizer returned. Take out `input_ids` and `attention_mask`, and return them behind the "
-    "labels.",
-    (_RETURN, "return encoded"),
-)
-MISTAKES.add(
-    "labels as a list",
-    "The labels are still a Python list or tuple, which cannot go to a GPU, nor into a loss. Make a tensor of them.",
-    (_LABELS, "list(labels)"),
-)
-MISTAKES.add(
-    "lists of ids",
-    "`input_ids` are still Python lists. The tokenizer makes tensors of them, if it is told so: `return_tensors`.",
-    (_IDS, 'encoded["input_ids"].tolist()'),
-    (_MASK, 'encoded["attention_mask"].tolist()'),
-)
-MISTAKES.add(
-    "an axis lost",
-    "A batch of one text loses its first axis: there is a `squeeze` too many. (1, t) is a batch, (t,) is none.",
-    (_RETURN, f"return tuple(part.squeeze(0) for part in ({_LABELS}, {_IDS}, {_MASK}))"),
-)
-MISTAKES.add(
-    "another tokenizer",
-    "The argument `tokenizer` has no effect: another one is used, from outside the function. A model needs its own.",
-    (_IDS, 'encoded["input_ids"] + len(tokenizer)'),
+MISTAKES = Mistakes(layers.pad_batch).read(
+    r"""
+    the pad id written as 0: The padding is written as 0. That is BERT's pad id; for the tokenizer of this check, 0 is a
+    word. Ask the tokenizer: `tokenizer.pad_token_id`.
+        encoded["input_ids"] => encoded["input_ids"] * encoded["attention_mask"]
+    the mask says where ids are not 0: The mask asks which ids are not 0. But 0 need not be the padding: here it is a
+    word, and padding counts as words.
+        encoded["attention_mask"] => (encoded["input_ids"] != 0).long()
+    no attention mask: The mask is 1 everywhere, so the model would read the padding as if it were words. It should be 0
+    at the padding.
+        encoded["attention_mask"] => torch.ones_like(encoded["input_ids"])
+    the mask the wrong way round: The mask is the wrong way round: 1 at words, 0 at padding.
+        encoded["attention_mask"] => 1 - encoded["attention_mask"]
+    token types for the mask: These are the `token_type_ids`, which say whether a token belongs to a first or a second
+    text. Take what the tokenizer returns by name, not by place: `attention_mask`.
+        encoded["attention_mask"] => encoded["token_type_ids"]
+    everything padded to max_len: Every text is padded to `max_len`, however short all of them are: most work would be
+    done on padding. Pad to the longest text of the batch.
+        padding=True => padding="max_length"
+    padding on the left: The padding stands before the words. BERT learned its positions from the left: padding comes
+    after the words.
+        padding=True => padding=True, padding_side="left"
+    cut to the shortest: All texts are cut to the length of the shortest, so words are lost. Fill the short ones up
+    instead.
+        ["input_ids"] => ["input_ids"][:, :t]
+        ["attention_mask"] => ["attention_mask"][:, :t]
+        return torch => t = min(sum(mask) for mask in encoded.attention_mask)\n    return torch
+    rows of several lengths: The texts have not been padded, and rows of several lengths make no tensor. Fill them up to
+    the longest.
+        padding=True,  =>
+    ids of several lengths: The lists of ids have not been padded, and lists of several lengths make no tensor. Fill
+    them up to the longest.
+        padding=True,  =>
+        , return_tensors="pt" =>
+        encoded["input_ids"] => torch.tensor(encoded["input_ids"])
+        encoded["attention_mask"] => torch.tensor(encoded["attention_mask"])
+    no truncation: Long texts are not cut: `max_len` has no effect. BERT has no position beyond its longest, and would
+    stop with an error.
+        truncation=True => truncation=False
+    [SEP] cut off: The ids are cut as a list, and [SEP], which ends each text, goes with the rest. Let the tokenizer
+    truncate: it keeps room for its marks.
+        truncation=True => truncation=False
+        encoded["input_ids"] => encoded["input_ids"][:, :max_len]
+        encoded["attention_mask"] => encoded["attention_mask"][:, :max_len]
+    max_len without the marks: The words alone fill `max_len`, and [CLS] and [SEP] come on top: two tokens too many.
+    They count, too.
+        max_length=max_len => max_length=max_len + 2
+    room left for the marks: Texts are cut too early: room is left for [CLS] and [SEP]. The tokenizer sees to that;
+    `max_len` counts them.
+        max_length=max_len => max_length=max_len - 1
+      or
+        max_length=max_len => max_length=max_len - 2
+    characters counted: Texts are cut after `max_len` characters. But `max_len` counts tokens: let the tokenizer cut.
+        truncation=True => truncation=False
+        list(texts) => [text[:max_len] for text in texts]
+    words counted: Texts are cut after `max_len` words. A word may be several tokens, and [CLS] and [SEP] count, too:
+    let the tokenizer cut.
+        truncation=True => truncation=False
+        list(texts) => [" ".join(text.split()[:max_len]) for text in texts]
+    128 written in: Texts are always cut at 128 tokens: the argument `max_len` has no effect.
+        max_length=max_len => max_length=128
+    512 written in: A text is cut at 512 tokens, the most that BERT can read. Cut it at `max_len`, which is 128 where
+    the caller says nothing else.
+        max_length=max_len => max_length=512
+    the beginning cut off: Of a long text, the end is kept and the beginning is lost. Keep the first tokens.
+        encoded = tokenizer( => tokenizer.truncation_side = "left"; encoded = tokenizer(
+    no [CLS] and [SEP]: [CLS] and [SEP] are missing. BERT learned with them, and the classifier reads the first one:
+    leave them in.
+        padding=True,  => padding=True, add_special_tokens=False,
+    1 taken off the labels: The labels are one too small. Some copies of AG News count from 1; these labels start at 0
+    already.
+        torch.tensor(labels) => torch.tensor(labels) - 1
+    labels as real numbers: The labels are real numbers. A class is a name, not an amount: cross-entropy wants whole
+    numbers, torch.int64.
+        torch.tensor(labels) => torch.tensor(labels).float()
+    labels in a column: The labels stand in a column, (b, 1). One axis is enough: (b,).
+        torch.tensor(labels) => torch.tensor(labels)[:, None]
+    sorted by length: The texts come back in another order than they were handed over: by length. Keep the order:
+    whoever made the batch knows why.
+        labels, texts = => batch = sorted(batch, key=lambda pair: len(pair[1])); labels, texts =
+    texts sorted, labels not: The texts were sorted by length, the labels were not: texts and labels no longer belong
+    together.
+        list(texts) => sorted(texts, key=len)
+    sorted, the longest first: The texts come back with the longest first. Keep the order in which they were handed
+    over.
+        labels, texts = => batch = sorted(batch, key=lambda pair: -len(pair[1])); labels, texts =
+    texts sorted the longest first, labels not: The texts were sorted, the longest first, and the labels were not: texts
+    and labels no longer belong together.
+        list(texts) => sorted(texts, key=lambda text: -len(text))
+    labels last: The three things come in another order: token ids, mask, labels. The labels come first here.
+        return torch.tensor(labels),  => return
+        ["attention_mask"] => ["attention_mask"], torch.tensor(labels)
+    mask before ids: Token ids and mask have changed places: the labels come first, then the token ids, then the mask.
+        "input_ids" => "?"
+        "attention_mask" => "input_ids"
+        "?" => "attention_mask"
+    label and text mixed up: The tokenizer is handed something else than the texts. Each row is (label, text): the text
+    comes second.
+        labels, texts = => texts, labels =
+    the first text only: Only the first text comes back. The whole batch should.
+        zip(*batch, => zip(*batch[:1],
+    ids of the first text only: All labels come back, but token ids of the first text only. Hand the tokenizer the list
+    of all texts.
+        list(texts) => list(texts[:1])
+    one long text: The texts were joined into one long text. Hand the tokenizer a list of texts: it makes a row of each.
+        list(texts) => [" ".join(texts)]
+    empty texts dropped: A text without words is left out. It is a row like the others, [CLS], [SEP] and padding:
+    whoever made the batch counts on as many rows as were handed over.
+        zip(*batch, => zip(*(pair for pair in batch if pair[1]),
+    a dictionary by text: Texts that are equal have become one row, with the label that came last, as in a dictionary by
+    text. Keep every row: two people may write the same and mean something else by it.
+        zip(*batch, => zip(*((label, text) for text, label in {text: label for label, text in batch}.items()),
+    equal rows put together: Rows that are equal have become one. Keep every row: what stands there twice counts twice.
+        zip(*batch, => zip(*dict.fromkeys(map(tuple, batch)),
+    lower case: The texts lose their capitals before the tokenizer sees them. Hand them over as they are: a tokenizer
+    that wants lower case sees to it itself.
+        list(texts) => [text.lower() for text in texts]
+    the tokenizer's dictionary: This is what the tokenizer returned. Take out `input_ids` and `attention_mask`, and
+    return them behind the labels.
+        return torch.tensor(labels), encoded["input_ids"], encoded["attention_mask"] => return encoded
+    labels as a list: The labels are still a Python list or tuple, which cannot go to a GPU, nor into a loss. Make a
+    tensor of them.
+        torch.tensor(labels) => list(labels)
+    lists of ids: `input_ids` are still Python lists. The tokenizer makes tensors of them, if it is told so:
+    `return_tensors`.
+        encoded["input_ids"] => encoded["input_ids"].tolist()
+        encoded["attention_mask"] => encoded["attention_mask"].tolist()
+    an axis lost: A batch of one text loses its first axis: there is a `squeeze` too many. (1, t) is a batch, (t,) is
+    none.
+        (labels) => (labels)
+        ["input_ids"] => ["input_ids"].squeeze(0)
+        ["attention_mask"] => ["attention_mask"].squeeze(0)
+      or
+        (labels) => (labels).squeeze(0)
+        ["input_ids"] => ["input_ids"].squeeze(0)
+        ["attention_mask"] => ["attention_mask"].squeeze(0)
+    """
 )
 
 # The check

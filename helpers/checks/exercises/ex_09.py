@@ -377,215 +377,157 @@ def _outcome(answer: Any, text: str, case: Question) -> Any:
 
 # Mistakes
 
-MISTAKES = Mistakes(layers.option_probabilities, math=math)
-_MASKS, _START, _FILL = (
-    '" ".join([tokenizer.mask_token] * len(pieces))',
-    "probability = 1.0",
-    "token_ids[0, place] = piece",
-)
-_PRODUCT, _SHARE = "probability = probability * ", "torch.softmax(logits, dim=-1)[piece].item()"
-_ZIP, _LOGITS = "zip(places, pieces, strict=True)", "model(token_ids).logits[0, place]"
-_STORE, _ADDED, _SHOWN = (
-    "[option] = probability",
-    "probability = probability + ",
-    "token_ids[0, places] = torch.tensor(pieces)",
-)
-
-MISTAKES.add(
-    "filled in too late",
-    "Each piece is asked for while the pieces before it are still masked. Put a piece in its place before you ask for "
-    "the next: the second piece of a word depends on the first.",
-    (_FILL, "pass"),
-)
-MISTAKES.add(
-    "the best guess filled in",
-    "What the model finds most probable is put in the place. Put the option's own piece there: the next one is to be "
-    "asked for *given* this one.",
-    (_FILL, "token_ids[0, place] = logits.argmax()"),
-)
-MISTAKES.add(
-    "first piece alone",
-    "Of an option of several pieces only the first is scored, in a text with a single mask. The option is the whole "
-    "word: as many masks as pieces, and every piece counts.",
-    ("pieces_of(option, tokenizer)", "pieces_of(option, tokenizer)[:1]"),
-)
-MISTAKES.add(
-    "first of several masks",
-    "There are as many masks as pieces, but only the first piece is scored. Every piece counts: multiply.",
-    (_ZIP, "zip(places[:1], pieces[:1], strict=True)"),
-)
-MISTAKES.add(
-    "last piece alone",
-    "Only the last piece counts: each one's probability replaces that of the one before. Multiply them.",
-    (_PRODUCT, "probability = "),
-)
-MISTAKES.add(
-    "one mask for all pieces",
-    "There is one mask, whatever the option is made of. Put as many masks as the option has pieces.",
-    (" * len(pieces)", ""),
-    (_ZIP, "zip(places.repeat(len(pieces)), pieces, strict=True)"),
-    (_FILL, "pass"),
-)
-MISTAKES.add(
-    "fewer masks than pieces",
-    "There is one mask, and the option has more pieces than that. `masks` should hold as many mask tokens as there "
-    "are pieces, with spaces between.",
-    (" * len(pieces)", ""),
-)
-MISTAKES.add(
-    "no masks",
-    "The text has fewer masks than the option has pieces, even where there is one piece. Are they made of "
-    "`tokenizer.mask_token`, or of its id, or of the option itself?",
-    (_MASKS, "''"),
-)
-MISTAKES.add(
-    "the mask written out",
-    "The mask is written out, as `[MASK]`. That is how BERT writes it; the tokenizer that is handed over may write it "
-    "otherwise. Ask it: `tokenizer.mask_token`.",
-    ("[tokenizer.mask_token]", '["[MASK]"]'),
-)
-MISTAKES.add(
-    "more masks than pieces",
-    "There are more masks than the option has pieces. `masks` should hold one mask token for each of the `pieces`: is "
-    "something else counted, such as letters?",
-    ("len(pieces)", "(len(pieces) + 1)"),
-)
-MISTAKES.add(
-    "only the first mask looked at",
-    "All pieces are looked up at the first mask. Each piece has a mask of its own: the second stands in the second.",
-    (_ZIP, "zip(places[:1].repeat(len(pieces)), pieces, strict=True)"),
-    (_FILL, "pass"),
-)
-MISTAKES.add(
-    "the other pieces shown",
-    "Each piece is masked by itself while all the others are shown, also those that come after it: the rest of a rare "
-    "word gives the piece away. All pieces start masked, and appear one by one.",
-    (_START, f"{_START}; {_SHOWN}"),
-    ("model(token_ids)", "model(token_ids.index_fill(1, place, tokenizer.mask_token_id))"),
-)
-MISTAKES.add(
-    "from right to left",
-    "The pieces are asked for from the last to the first. Go from left to right: the first piece is asked for while "
-    "all others are masked.",
-    (_ZIP, "zip(places.flip(0), pieces[::-1], strict=True)"),
-)
-MISTAKES.add(
-    "pieces added",
-    "The probabilities of the pieces are added. One piece *and then* the next: multiply.",
-    (_PRODUCT, _ADDED),
-    (_START, "probability = 0.0"),
-)
-MISTAKES.add(
-    "added to 1",
-    "The probabilities of the pieces are added to the 1 that stands at the beginning, so they come out above 1. One "
-    "piece *and then* the next: multiply.",
-    (_PRODUCT, _ADDED),
-)
-MISTAKES.add(
-    "pieces averaged",
-    "The pieces' probabilities are averaged. The option needs all of its pieces: multiply.",
-    (_PRODUCT, _ADDED),
-    (_START, "probability = 0.0"),
-    (_STORE, f"{_STORE} / len(pieces)"),
-)
-MISTAKES.add(
-    "geometric mean",
-    "The product is brought down to one piece, by a root. That is a way to rank options, but it is not the "
-    "probability of the whole option: leave the product as it is.",
-    (_STORE, f"{_STORE} ** (1 / len(pieces))"),
-)
-MISTAKES.add(
-    "the whole option looked up",
-    "An option of several pieces is looked up as if it were one: the vocabulary does not have it, so you get the "
-    "probability of [UNK]. Go through its pieces, `pieces_of(option, tokenizer)`.",
-    ("pieces_of(option, tokenizer)", "[tokenizer.convert_tokens_to_ids(option)]"),
-)
-MISTAKES.add(
-    "logits",
-    "These are logits, which can be any number. Softmax over the vocabulary makes them probabilities.",
-    (_SHARE, "logits[piece].item()"),
-)
-for _logarithm in ("log", "log2", "log10"):
-    MISTAKES.add(
-        "logarithms",
-        "These are logarithms of the probabilities. Give the probabilities themselves: is there a `log_softmax` where "
-        "`softmax` should be, or a `log` at the end?",
-        (_STORE, f"[option] = math.{_logarithm}(probability)"),
-    )
-MISTAKES.add(
-    "logarithms multiplied",
-    "Logarithms of the probabilities are multiplied. Give the probabilities themselves: `softmax`, not `log_softmax`.",
-    ("torch.softmax", "torch.log_softmax"),
-)
-for _logarithm in ("log2", "log", "log10"):
-    MISTAKES.add(
-        "surprisal",
-        "These are surprisals, minus the logarithms of the probabilities. Give the probabilities themselves.",
-        (_STORE, f"[option] = -math.{_logarithm}(probability)"),
-    )
-MISTAKES.add(
-    "softmax over the places",
-    "Softmax runs over the places of the sentence. It should run over the vocabulary, at one place: `dim=-1`.",
-    (_LOGITS, "model(token_ids).logits[0]"),
-    (_SHARE, "torch.softmax(logits, dim=0)[place, piece].item()"),
-)
-MISTAKES.add(
-    "shared out among the options",
-    "The probabilities of the options add up to 1: they were divided by their sum, or softmax saw the options alone. "
-    "The model may find all of them unlikely, and that should show.",
-    ("return probabilities", "return {o: p / sum(probabilities.values()) for o, p in probabilities.items()}"),
-)
-MISTAKES.add(
-    "percent", "These are percentages. A probability lies between 0 and 1.", (_STORE, "[option] = 100 * probability")
-)
-for _digits in (2, 3, 4, 5, 6):
-    MISTAKES.add(
-        "rounded",
-        "The probabilities are rounded. Rare words have small ones: a ratio of rounded numbers is soon 0 or infinite.",
-        (_STORE, f"[option] = round(probability, {_digits})"),
-    )
-MISTAKES.add(
-    "not masked",
-    "The option stands in the text while the model is asked for it, so the model only has to copy. Put masks there.",
-    (_START, f"{_START}; {_SHOWN}"),
-)
-MISTAKES.add(
-    "one place off",
-    "The place is off by one. The text begins with [CLS], so its first word has place 1. Look for the mask's id.",
-    (_LOGITS, "model(token_ids).logits[0, place - 1]"),
-)
-MISTAKES.add(
-    "without [CLS] and [SEP]",
-    "The text is handed over without [CLS] and [SEP], between which the model has read all its texts.",
-    ('return_tensors="pt"', 'return_tensors="pt", add_special_tokens=False'),
-)
-MISTAKES.add(
-    "the rest cut off",
-    "What stands after the options is cut off. A masked language model reads on both sides of the gap.",
-    ("template.replace(BLANK, masks)", "template.split(BLANK)[0] + masks"),
-)
-MISTAKES.add(
-    "the mark lost",
-    "The mark after the options is lost: “again.” and “again” are different texts. Keep what `parse_options` gives.",
-    ("template.replace(BLANK, masks)", "masks.join(part.lstrip('.,!?;:') for part in template.split(BLANK))"),
-)
-MISTAKES.add(
-    "options in lower case",
-    "The options have lost their capitals: “He” in the text is “He” in the dictionary, too. Keep what `parse_options` "
-    "gives; the tokenizer does what its model needs.",
-    ("parse_options(text)", "parse_options(text.lower())"),
-)
-MISTAKES.add(
-    "dropout left on",
-    "Dropout is on while the model is asked, so no two answers agree. Ask it inside `with in_eval_mode(model):`.",
-    ("in_eval_mode(model), ", ""),
-)
-MISTAKES.add(
-    "left in eval mode",
-    "The model was training, and afterwards it is in eval mode: whoever trains on does so without dropout. Put it "
-    "back, or use `with in_eval_mode(model):`.",
-    ("in_eval_mode(model), ", ""),
-    ("probabilities = {}", "probabilities = {}; model.eval()"),
+MISTAKES = Mistakes(layers.option_probabilities, math=math).read(
+    r"""
+    filled in too late: Each piece is asked for while the pieces before it are still masked. Put a piece in its place
+    before you ask for the next: the second piece of a word depends on the first.
+        token_ids[0, place] = piece => pass
+    the best guess filled in: What the model finds most probable is put in the place. Put the option's own piece there:
+    the next one is to be asked for *given* this one.
+        token_ids[0, place] = piece => token_ids[0, place] = logits.argmax()
+    something else filled in: Something else than the piece is put where its mask was. `token_ids[0, place]` should be
+    `piece`, its place in the vocabulary.
+        token_ids[0, place] = piece => token_ids[0, place] = place
+      or
+        token_ids[0, place] = piece => token_ids[0, place] = tokenizer.convert_tokens_to_ids(option)
+      or
+        token_ids[0, place] = piece => token_ids[0, place] = int(probability)
+    first piece alone: Of an option of several pieces only the first is scored, in a text with a single mask. The option
+    is the whole word: as many masks as pieces, and every piece counts.
+        pieces_of(option, tokenizer) => pieces_of(option, tokenizer)[:1]
+    first of several masks: There are as many masks as pieces, but only the first piece is scored. Every piece counts:
+    multiply.
+        zip(places, pieces, strict=True) => zip(places[:1], pieces[:1], strict=True)
+    last piece alone: Only the last piece counts: each one's probability replaces that of the one before. Multiply them.
+        probability = probability *  => probability =
+    one mask for all pieces: There is one mask, whatever the option is made of. Put as many masks as the option has
+    pieces.
+         * len(pieces) =>
+        zip(places, pieces, strict=True) => zip(places.repeat(len(pieces)), pieces, strict=True)
+        token_ids[0, place] = piece => pass
+    fewer masks than pieces: There is one mask, and the option has more pieces than that. `masks` should hold as many
+    mask tokens as there are pieces, with spaces between.
+         * len(pieces) =>
+    no masks: The text has fewer masks than the option has pieces, even where there is one piece. Are they made of
+    `tokenizer.mask_token`, or of its id, or of the option itself?
+        " ".join([tokenizer.mask_token] * len(pieces)) => ''
+    the mask written out: The mask is written out, as `[MASK]`. That is how BERT writes it; the tokenizer that is handed
+    over may write it otherwise. Ask it: `tokenizer.mask_token`.
+        [tokenizer.mask_token] => ["[MASK]"]
+    more masks than pieces: There are more masks than the option has pieces. `masks` should hold one mask token for each
+    of the `pieces`: is something else counted, such as letters?
+        len(pieces) => (len(pieces) + 1)
+    only the first mask looked at: All pieces are looked up at the first mask. Each piece has a mask of its own: the
+    second stands in the second.
+        zip(places, pieces, strict=True) => zip(places[:1].repeat(len(pieces)), pieces, strict=True)
+        token_ids[0, place] = piece => pass
+      or
+        model(token_ids).logits[0, place] => model(token_ids).logits[0, places[0]]
+    looked up at [CLS]: The pieces are looked up at the beginning of the text, where [CLS] stands. Look where the mask
+    stands.
+        model(token_ids).logits[0, place] => model(token_ids).logits[0, 0]
+    not begun anew: The product is not begun anew for each option: the second one is multiplied by the first. Every
+    option starts from 1.
+        probabilities = {} => probabilities, probability = {}, 1.0
+        probability = 1.0\n => pass\n
+    the other pieces shown: Each piece is masked by itself while all the others are shown, also those that come after
+    it: the rest of a rare word gives the piece away. All pieces start masked, and appear one by one.
+        probability = 1.0 => probability = 1.0; token_ids[0, places] = torch.tensor(pieces)
+        model(token_ids) => model(token_ids.index_fill(1, place, tokenizer.mask_token_id))
+    from right to left: The pieces are asked for from the last to the first. Go from left to right: the first piece is
+    asked for while all others are masked.
+        zip(places, pieces, strict=True) => zip(places.flip(0), pieces[::-1], strict=True)
+    pieces added: The probabilities of the pieces are added. One piece *and then* the next: multiply.
+        probability = probability *  => probability = probability +
+        probability = 1.0 => probability = 0.0
+    added to 1: The probabilities of the pieces are added to the 1 that stands at the beginning, so they come out above
+    1. One piece *and then* the next: multiply.
+        probability = probability *  => probability = probability +
+    pieces averaged: The pieces' probabilities are averaged. The option needs all of its pieces: multiply.
+        probability = probability *  => probability = probability +
+        probability = 1.0 => probability = 0.0
+        [option] = probability => [option] = probability / len(pieces)
+    geometric mean: The product is brought down to one piece, by a root. That is a way to rank options, but it is not
+    the probability of the whole option: leave the product as it is.
+        [option] = probability => [option] = probability ** (1 / len(pieces))
+    the whole option looked up: An option of several pieces is looked up as if it were one: the vocabulary does not have
+    it, so you get the probability of [UNK]. Go through its pieces, `pieces_of(option, tokenizer)`.
+        pieces_of(option, tokenizer) => [tokenizer.convert_tokens_to_ids(option)]
+    logits: These are logits, which can be any number. Softmax over the vocabulary makes them probabilities.
+        torch.softmax(logits, dim=-1)[piece].item() => logits[piece].item()
+    logarithms: These are logarithms of the probabilities. Give the probabilities themselves: is there a `log_softmax`
+    where `softmax` should be, or a `log` at the end?
+        [option] = probability => [option] = math.log(probability)
+      or
+        [option] = probability => [option] = math.log2(probability)
+      or
+        [option] = probability => [option] = math.log10(probability)
+    logarithms multiplied: Logarithms of the probabilities are multiplied. Give the probabilities themselves: `softmax`,
+    not `log_softmax`.
+        torch.softmax => torch.log_softmax
+    surprisal: These are surprisals, minus the logarithms of the probabilities. Give the probabilities themselves.
+        [option] = probability => [option] = -math.log2(probability)
+      or
+        [option] = probability => [option] = -math.log(probability)
+      or
+        [option] = probability => [option] = -math.log10(probability)
+    no sum below: `exp` of the logits alone is no probability: all of them have to add up to 1. `softmax` does both.
+        torch.softmax(logits, dim=-1)[piece].item() => logits[piece].exp().item()
+    sigmoid: A sigmoid looks at each piece by itself. The pieces compete for one place: softmax over the vocabulary.
+        torch.softmax(logits, dim=-1)[piece].item() => torch.sigmoid(logits)[piece].item()
+    softmax twice: Softmax runs twice, which evens the probabilities out. The logits need it once.
+        torch.softmax(logits, dim=-1)[piece].item() => logits.softmax(-1).softmax(-1)[piece].item()
+    one divided by the probability: These are perplexities, 1 divided by the probability. Give the probabilities
+    themselves.
+        [option] = probability => [option] = 1 / probability
+    softmax over the places: Softmax runs over the places of the sentence. It should run over the vocabulary, at one
+    place: `dim=-1`.
+        model(token_ids).logits[0, place] => model(token_ids).logits[0]
+        torch.softmax(logits, dim=-1)[piece].item() => torch.softmax(logits, dim=0)[place, piece].item()
+    shared out among the options: The probabilities of the options add up to 1: they were divided by their sum, or
+    softmax saw the options alone. The model may find all of them unlikely, and that should show.
+        return probabilities => return {o: p / sum(probabilities.values()) for o, p in probabilities.items()}
+      or
+        return probabilities
+            => return dict(zip(probabilities, torch.tensor([*probabilities.values()]).softmax(0).tolist(), strict=True))
+    percent: These are percentages. A probability lies between 0 and 1.
+        [option] = probability => [option] = 100 * probability
+    rounded: The probabilities are rounded. Rare words have small ones: a ratio of rounded numbers is soon 0 or
+    infinite.
+        [option] = probability => [option] = round(probability, 2)
+      or
+        [option] = probability => [option] = round(probability, 3)
+      or
+        [option] = probability => [option] = round(probability, 4)
+      or
+        [option] = probability => [option] = round(probability, 5)
+      or
+        [option] = probability => [option] = round(probability, 6)
+    not masked: The option stands in the text while the model is asked for it, so the model only has to copy. Put masks
+    there.
+        probability = 1.0 => probability = 1.0; token_ids[0, places] = torch.tensor(pieces)
+    one place off: The place is off by one. The text begins with [CLS], so its first word has place 1. Look for the
+    mask's id.
+        model(token_ids).logits[0, place] => model(token_ids).logits[0, place - 1]
+    without [CLS] and [SEP]: The text is handed over without [CLS] and [SEP], between which the model has read all its
+    texts.
+        return_tensors="pt" => return_tensors="pt", add_special_tokens=False
+    the rest cut off: What stands after the options is cut off. A masked language model reads on both sides of the gap.
+        template.replace(BLANK, masks) => template.split(BLANK)[0] + masks
+    the mark lost: The mark after the options is lost: “again.” and “again” are different texts. Keep what
+    `parse_options` gives.
+        template.replace(BLANK, masks) => masks.join(part.lstrip('.,!?;:') for part in template.split(BLANK))
+    options in lower case: The options have lost their capitals: “He” in the text is “He” in the dictionary, too. Keep
+    what `parse_options` gives; the tokenizer does what its model needs.
+        parse_options(text) => parse_options(text.lower())
+    dropout left on: Dropout is on while the model is asked, so no two answers agree. Ask it inside `with
+    in_eval_mode(model):`.
+        in_eval_mode(model),  =>
+    left in eval mode: The model was training, and afterwards it is in eval mode: whoever trains on does so without
+    dropout. Put it back, or use `with in_eval_mode(model):`.
+        in_eval_mode(model),  =>
+        probabilities = {} => probabilities = {}; model.eval()
+    """
 )
 
 # The check

@@ -228,175 +228,102 @@ def _clue(got: torch.Tensor, expected: torch.Tensor) -> str:
 
 # Mistakes
 
-MISTAKES = Mistakes(layers.patchify)
-_SHAPE, _IF, _NO_IF = "b, height, width = images.shape", "if height % patch or width % patch:", "\n    if False:"
-_PIECES, _ORDER = "images.reshape(b, rows, patch, columns, patch)", "pieces.permute(0, 1, 3, 2, 4)"
-_RETURN = "ordered.reshape(b, rows * columns, patch * patch)"
-
-MISTAKES.add(
-    "never re-ordered",
-    "The numbers are cut off in the order in which they are stored: each piece is a bit of a line, not a square. "
-    "After cutting both sides, re-order the axes before you join any.",
-    (_ORDER, "pieces"),
-)
-MISTAKES.add(
-    "patches column by column",
-    "The patches are right, but they are counted down the columns. The second patch should stand to the right of the "
-    "first.",
-    (_ORDER, "pieces.permute(0, 3, 1, 2, 4)"),
-)
-MISTAKES.add(
-    "pixels column by column",
-    "Each patch holds its own pixels, but they are read down the columns. Inside a patch, too, read row by row.",
-    (_ORDER, "pieces.permute(0, 1, 3, 4, 2)"),
-)
-MISTAKES.add(
-    "height and width swapped",
-    "Patches and pixels are both read down the columns: the pictures are lying on their side. The axes are (b, "
-    "height, width).",
-    (_SHAPE, f"images = images.transpose(1, 2); {_SHAPE}"),
-)
-MISTAKES.add(
-    "height taken for width",
-    "Square pictures come out right, others are scrambled: the height is taken for the width. `images.shape` is (b, "
-    "height, width).",
-    (_SHAPE, "b, width, height = images.shape"),
-)
-MISTAKES.add(
-    "far-apart pixels",
-    "A patch is made of pixels from all over the picture. Height is made of rows of patches, with `patch` lines in "
-    "each: cut it into (rows, patch), in this order, and the width likewise.",
-    (_PIECES, "images.reshape(b, patch, rows, patch, columns)"),
-    (_ORDER, "pieces.permute(0, 2, 4, 1, 3)"),
-)
-MISTAKES.add(
-    "a patch's axes in front",
-    "After `permute`, the two axes inside a patch stand before the two that count patches, and the last step joins "
-    "the wrong ones: (b, rows, columns, patch, patch) is wanted.",
-    (_ORDER, "pieces.permute(0, 2, 4, 1, 3)"),
-)
-for _order in ("0, 3, 2, 1, 4", "0, 2, 1, 3, 4", "0, 1, 2, 4, 3", "0, 1, 4, 3, 2"):
-    MISTAKES.add(
-        "another pair of axes swapped",
-        "Another pair of axes has changed places. (b, rows, patch, columns, patch) should become (b, rows, columns, patch, "
-        "patch): only the two in the middle swap.",
-        (_ORDER, f"pieces.permute({_order})"),
-    )
-MISTAKES.add(
-    "pictures mixed",
-    "Pixels of different pictures end up in one row of the batch: the batch axis was moved. It stays first throughout.",
-    (_ORDER, "pieces.permute(1, 3, 0, 2, 4)"),
-)
-MISTAKES.add(
-    "upside down",
-    "The rows of patches are counted from the bottom. Row 0 of a picture is its top: begin there.",
-    (_ORDER, "pieces.flip(1).permute(0, 1, 3, 2, 4)"),
-)
-MISTAKES.add(
-    "overlapping patches",
-    "The patches overlap: the window moves on by one pixel. It should move on by a whole patch.",
-    (_RETURN, "images.unfold(1, patch, 1).unfold(2, patch, 1).flatten(3).flatten(1, 2)"),
-)
-MISTAKES.add(
-    "pixels before patches",
-    "Pixels and patches have changed places: (b, pixels, patches) comes out. Each patch should be a row, as each word "
-    "is in a text: swap the last two axes.",
-    (_RETURN, f"{_RETURN}.transpose(1, 2)"),
-)
-MISTAKES.add(
-    "patches before pictures",
-    "The patches stand on the first axis, and the pictures on the second. The batch comes first.",
-    (_RETURN, f"{_RETURN}.transpose(0, 1)"),
-)
-MISTAKES.add(
-    "squares left as squares",
-    "The patches are still squares, (patch, patch). A token is a plain vector: join the last two axes.",
-    (_RETURN, "ordered.flatten(1, 2)"),
-)
-MISTAKES.add(
-    "the grid left as a grid",
-    "The patches still stand in a grid, (rows, columns). A Transformer takes one line of tokens: join these two axes.",
-    (_RETURN, "ordered.flatten(3)"),
-)
-MISTAKES.add(
-    "an axis for colours",
-    "There is an axis of size 1 too many, as for a colour channel. These pictures are grey: (b, height, width).",
-    (_RETURN, f"{_RETURN}[:, None]"),
-)
-MISTAKES.add(
-    "colours expected",
-    "It expects pictures with an axis for colours. These are grey: (b, height, width).",
-    (_SHAPE, "b, _, height, width = images.shape"),
-)
-MISTAKES.add(
-    "all pictures in one",
-    "The patches of all pictures stand in one long row. Each picture keeps its own: (b, patches, patch * patch).",
-    (_RETURN, "ordered.reshape(-1, patch * patch)"),
-)
-MISTAKES.add(
-    "strips",
-    "The pictures are cut into strips as wide as the picture. Cut the width as well as the height.",
-    (_RETURN, "images.reshape(b, -1, patch * width)"),
-)
-MISTAKES.add(
-    "the first picture only", "Only the first picture comes back. The whole batch should.", (_RETURN, f"{_RETURN}[:1]")
-)
-MISTAKES.add(
-    "always 2 by 2",
-    "The patches are always 2 x 2: the argument `patch` has no effect.",
-    (_SHAPE, f"patch = 2; {_SHAPE}"),
-)
-MISTAKES.add(
-    "`patch` patches a side",
-    "The picture is cut into `patch` times `patch` pieces. `patch` is the side of one piece, in pixels.",
-    (_PIECES, "images.reshape(b, patch, rows, patch, columns)"),
-    (_RETURN, "ordered.reshape(b, patch * patch, rows * columns)"),
-)
-MISTAKES.add(
-    "square pictures only",
-    "It takes square pictures only. Count the rows of patches by the height, and the columns by the width.",
-    ("width // patch", "height // patch"),
-)
-MISTAKES.add(
-    "the rest dropped",
-    "Where a side does not divide, its last pixels are lost without a word. Raise a ValueError.",
-    (_IF, f"images = images[:, : height // patch * patch, : width // patch * patch]{_NO_IF}"),
-)
-MISTAKES.add(
-    "the rest filled up",
-    "Where a side does not divide, the picture is filled up. Raise a ValueError.",
-    (_IF, f"images = nn.functional.pad(images, (0, -width % patch, 0, -height % patch)); {_SHAPE}{_NO_IF}"),
-)
-MISTAKES.add(
-    "an error by torch",
-    "Where a side does not divide, it stops somewhere inside torch, whose message does not say why. Look at the sizes "
-    "first, and raise a ValueError.",
-    (_IF, "if False:"),
-)
-MISTAKES.add(
-    "only the height looked at",
-    "A width that does not divide goes unnoticed: only the height is looked at. Look at both.",
-    (_IF, "if height % patch:"),
-)
-MISTAKES.add(
-    "only the width looked at",
-    "A height that does not divide goes unnoticed: only the width is looked at. Look at both.",
-    (_IF, "if width % patch:"),
-)
-MISTAKES.add(
-    "refused if neither divides",
-    "A picture is refused only if neither side divides. One side that does not is enough: `or`, not `and`.",
-    (_IF, "if height % patch and width % patch:"),
-)
-MISTAKES.add(
-    "pixels rescaled",
-    "The pixels were rescaled. Cutting changes no number: rescale outside.",
-    (_PIECES, f"(images / images.abs().max()).{_PIECES[7:]}"),
-)
-MISTAKES.add(
-    "detached",
-    "No gradient reaches the pictures: `images` is detached, or turned into plain numbers. Stay with torch's tensors.",
-    (_PIECES, f"images.detach().{_PIECES[7:]}"),
+MISTAKES = Mistakes(layers.patchify).read(
+    """
+    never re-ordered: The numbers are cut off in the order in which they are stored: each piece is a bit of a line, not
+    a square. After cutting both sides, re-order the axes before you join any.
+        pieces.permute(0, 1, 3, 2, 4) => pieces
+    patches column by column: The patches are right, but they are counted down the columns. The second patch should
+    stand to the right of the first.
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 3, 1, 2, 4)
+    pixels column by column: Each patch holds its own pixels, but they are read down the columns. Inside a patch, too,
+    read row by row.
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 1, 3, 4, 2)
+    height and width swapped: Patches and pixels are both read down the columns: the pictures are lying on their side.
+    The axes are (b, height, width).
+        b, height, width = images.shape => images = images.transpose(1, 2); b, height, width = images.shape
+    height taken for width: Square pictures come out right, others are scrambled: the height is taken for the width.
+    `images.shape` is (b, height, width).
+        b, height, width = images.shape => b, width, height = images.shape
+    far-apart pixels: A patch is made of pixels from all over the picture. Height is made of rows of patches, with
+    `patch` lines in each: cut it into (rows, patch), in this order, and the width likewise.
+        images.reshape(b, rows, patch, columns, patch) => images.reshape(b, patch, rows, patch, columns)
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 2, 4, 1, 3)
+    a patch's axes in front: After `permute`, the two axes inside a patch stand before the two that count patches, and
+    the last step joins the wrong ones: (b, rows, columns, patch, patch) is wanted.
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 2, 4, 1, 3)
+    another pair of axes swapped: Another pair of axes has changed places. (b, rows, patch, columns, patch) should
+    become (b, rows, columns, patch, patch): only the third and the fourth swap.
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 3, 2, 1, 4)
+      or
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 2, 1, 3, 4)
+      or
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 1, 2, 4, 3)
+      or
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 1, 4, 3, 2)
+    pictures mixed: Pixels of different pictures end up in one row of the batch: the batch axis was moved. It stays
+    first throughout.
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(1, 3, 0, 2, 4)
+    upside down: The rows of patches are counted from the bottom. Row 0 of a picture is its top: begin there.
+        pieces.permute(0, 1, 3, 2, 4) => pieces.flip(1).permute(0, 1, 3, 2, 4)
+    overlapping patches: The patches overlap: the window moves on by one pixel. It should move on by a whole patch.
+        ordered.reshape(b, rows * columns, patch * patch
+            => images.unfold(1, patch, 1).unfold(2, patch, 1).flatten(3).flatten(1, 2
+    pixels before patches: Pixels and patches have changed places: (b, pixels, patches) comes out. Each patch should be
+    a row, as each word is in a text: swap the last two axes.
+        columns, patch * patch) => columns, patch * patch).transpose(1, 2)
+    patches before pictures: The patches stand on the first axis, and the pictures on the second. The batch comes first.
+        columns, patch * patch) => columns, patch * patch).transpose(0, 1)
+    squares left as squares: The patches are still squares, (patch, patch). A token is a plain vector: join the last two
+    axes.
+        ordered.reshape(b, rows * columns, patch * patch) => ordered.flatten(1, 2)
+    the grid left as a grid: The patches still stand in a grid, (rows, columns). A Transformer takes one line of tokens:
+    join these two axes.
+        ordered.reshape(b, rows * columns, patch * patch) => ordered.flatten(3)
+    an axis for colours: There is an axis of size 1 too many, as for a colour channel. These pictures are grey: (b,
+    height, width).
+        columns, patch * patch) => columns, patch * patch)[:, None]
+    colours expected: It expects pictures with an axis for colours. These are grey: (b, height, width).
+        b, height, width = images.shape => b, _, height, width = images.shape
+    all pictures in one: The patches of all pictures stand in one long row. Each picture keeps its own: (b, patches,
+    patch * patch).
+        ordered.reshape(b, rows * columns, patch * patch) => ordered.reshape(-1, patch * patch)
+    strips: The pictures are cut into strips as wide as the picture. Cut the width as well as the height.
+        ordered.reshape(b, rows * columns, patch * patch) => images.reshape(b, -1, patch * width)
+    the first picture only: Only the first picture comes back. The whole batch should.
+        ordered.reshape(b, rows * columns, patch * patch) => ordered.reshape(b, rows * columns, patch * patch)[:1]
+    always 2 by 2: The patches are always 2 x 2: the argument `patch` has no effect.
+        b, height, width = images.shape => patch = 2; b, height, width = images.shape
+    `patch` patches a side: The picture is cut into `patch` times `patch` pieces. `patch` is the side of one piece, in
+    pixels.
+        images.reshape(b, rows, patch, columns, patch) => images.reshape(b, patch, rows, patch, columns)
+        ordered.reshape(b, rows * columns, patch * patch) => ordered.reshape(b, patch * patch, rows * columns)
+    square pictures only: It takes square pictures only. Count the rows of patches by the height, and the columns by the
+    width.
+        width // patch => height // patch
+    the rest dropped: Where a side does not divide, its last pixels are lost without a word. Raise a ValueError.
+        if height % patch or width % patch: => if False:
+        images.reshape => images[:, : rows * patch, : columns * patch].reshape
+    the rest filled up: Where a side does not divide, the picture is filled up. Raise a ValueError.
+        if height % patch or width % patch: => if False:
+        height // patch, width // patch => -(-height // patch), -(-width // patch)
+        images.reshape => nn.functional.pad(images, (0, -width % patch, 0, -height % patch)).reshape
+    an error by torch: Where a side does not divide, it stops somewhere inside torch, whose message does not say why.
+    Look at the sizes first, and raise a ValueError.
+        if height % patch or width % patch: => if False:
+    only the height looked at: A width that does not divide goes unnoticed: only the height is looked at. Look at both.
+        if height % patch or width % patch: => if height % patch:
+    only the width looked at: A height that does not divide goes unnoticed: only the width is looked at. Look at both.
+        if height % patch or width % patch: => if width % patch:
+    refused if neither divides: A picture is refused only if neither side divides. One side that does not is enough:
+    `or`, not `and`.
+        if height % patch or width % patch: => if height % patch and width % patch:
+    pixels rescaled: The pixels were rescaled. Cutting changes no number: rescale outside.
+        images.reshape => (images / images.abs().max()).reshape
+    detached: No gradient reaches the pictures: `images` is detached, or turned into plain numbers. Stay with torch's
+    tensors.
+        images.reshape(b, rows, patch, columns, patch) => images.detach().reshape(b, rows, patch, columns, patch)
+    """
 )
 
 # The check
