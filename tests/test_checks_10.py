@@ -61,6 +61,10 @@ def through_numpy(images: torch.Tensor, patch: int) -> torch.Tensor:
     return torch.from_numpy(patches_by_hand(images, patch).detach().numpy())
 
 
+def squeezed(images: torch.Tensor, patch: int) -> torch.Tensor:
+    return patches_by_hand(images, patch).squeeze()
+
+
 def forgot_to_transpose(images: torch.Tensor, patch: int) -> torch.Tensor:
     refuse(images, patch)
     return F.unfold(images[:, None], patch, stride=patch)
@@ -75,6 +79,7 @@ def forgot_to_transpose(images: torch.Tensor, patch: int) -> torch.Tensor:
         (windows_by_one, "overlapping patches"),
         (through_numpy, "detached"),
         (forgot_to_transpose, "pixels before patches"),
+        (squeezed, "an axis lost"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
@@ -145,10 +150,6 @@ def three_in_the_end(images: torch.Tensor, patch: int) -> torch.Tensor:
 
 def single_precision(images: torch.Tensor, patch: int) -> torch.Tensor:
     return patches_by_hand(images.float(), patch)
-
-
-def squeezed(images: torch.Tensor, patch: int) -> torch.Tensor:
-    return patches_by_hand(images, patch).squeeze()
 
 
 def no_small_numbers(images: torch.Tensor, patch: int) -> torch.Tensor:
@@ -223,7 +224,6 @@ def on_the_cpu(images: torch.Tensor, patch: int) -> torch.Tensor:
         (in_place, "changes its input `images` in place"),
         (forgetful, "returns None"),
         (listed, "returns a Python list"),
-        (squeezed, r"should have the shape \(b, patches, pixels\) = \(1, "),
         (no_small_numbers, "real numbers are wanted"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

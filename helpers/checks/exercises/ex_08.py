@@ -369,6 +369,9 @@ MISTAKES = Mistakes(layers.pad_batch).read(
         (labels) => (labels).squeeze(0)
         ["input_ids"] => ["input_ids"].squeeze(0)
         ["attention_mask"] => ["attention_mask"].squeeze(0)
+    another tokenizer: The argument `tokenizer` has no effect: another one is used, from outside the function. A model
+    needs its own.
+        encoded["input_ids"] => encoded["input_ids"] + len(tokenizer)
     """
 )
 

@@ -285,6 +285,8 @@ MISTAKES = Mistakes(layers.patchify).read(
         columns, patch * patch) => columns, patch * patch)[:, None]
     colours expected: It expects pictures with an axis for colours. These are grey: (b, height, width).
         b, height, width = images.shape => b, _, height, width = images.shape
+    an axis lost: Where there is one picture only, or one patch, its axis is lost: there is a `squeeze` too many.
+        ordered.reshape(b, rows * columns, patch * patch) => ordered.reshape(b, rows * columns, patch * patch).squeeze()
     all pictures in one: The patches of all pictures stand in one long row. Each picture keeps its own: (b, patches,
     patch * patch).
         ordered.reshape(b, rows * columns, patch * patch) => ordered.reshape(-1, patch * patch)
