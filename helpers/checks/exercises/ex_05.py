@@ -65,7 +65,7 @@ class Encoding(Case):
         return Layer(subject.make(k) if dropout is None else subject.make(k, dropout, max_len), {"k": k})
 
     def drawn_sizes(self, draw: Draw, fixed: Mapping[str, int]) -> dict[str, int]:
-        return draw.sizes("b t", 3, 7) | fixed
+        return draw.sizes("b t", 3, 7) | dict(fixed)
 
     def call(self, first_only: bool = False) -> torch.Tensor:
         """Return the output; where words and table do not fit, say first what should."""
