@@ -170,7 +170,7 @@ WRONG = [
         ),
         None,
     ),
-    ("half the residual", changed((_LAST_1, _LAST_1.replace("x + ", "0.5 * x + "))), None),
+    ("half the residual", changed((_LAST_1, _LAST_1.replace("x + ", "0.5 * x + "))), "attention added twice"),
     (
         "MLP first",
         changed(

@@ -172,7 +172,7 @@ def fit_attention(
 def fit_norm(
     subject: Subject, draw: Draw, fitted: Fitted, name: str, norm: nn.Module, k: int, dtype: torch.dtype
 ) -> None:
-    """Give a layer norm over an even width, torch's or one's own, random weights: what it multiplies by and adds.
+    """Give a layer norm, torch's or one's own, random weights: what it multiplies with and what it adds.
 
     Raises
     ------
@@ -198,14 +198,15 @@ def fit_norm(
     with torch.no_grad():
         for parameter in norm.parameters():
             parameter.copy_(1 + numbers.normal(*parameter.shape, scale=0.4))
-    # One word far from zero with mean 0 and two values only: what comes out is shift plus and minus weight.
-    pattern = torch.ones(k, dtype=dtype)
-    pattern[1::2] = -1
-    out = subject.tensor(norm, 1e4 * torch.stack([pattern, -pattern])[None], name=name).detach()
+    # A word and its negative, far from zero: half the difference is weight times what a norm makes of it, half the sum
+    # what is added. No feature is at the mean, where a weight would not show.
+    word = torch.arange(k, dtype=torch.float64) ** 1.5
+    word = word - word.mean()
+    out = subject.tensor(norm, (1e4 * torch.stack([word, -word])[None]).to(dtype), name=name).detach().cpu().double()
     if out.shape != (1, 2, k):
         raise Trouble(f"`{name}` gives {tuple(out.shape)} for (1, 2, {k}): the shape should stay.", "norm", name)
-    weight, shift = (out[0, 0] - out[0, 1]) / 2 * pattern, (out[0, 0] + out[0, 1]) / 2
-    fitted.weights |= {f"{name}.weight": weight.cpu().double(), f"{name}.bias": shift.cpu().double()}
+    half, shift = (out[0, 0] - out[0, 1]) / 2, (out[0, 0] + out[0, 1]) / 2
+    fitted.weights |= {f"{name}.weight": half / word * word.square().mean().sqrt(), f"{name}.bias": shift}
 
 
 def fit_mlp(

@@ -202,7 +202,8 @@ def look_at_training(subject: Subject, draw: Draw, case: type[Weights], mask: st
     a_case.layer.module.train()
     came = a_case.call()
     seen = seen_unasked_dropout(came, a_case.call())
-    seen.told, seen.says_it_all = {"the same twice": "Two calls with the same input differ."}, False
+    # There is no `dropout` here to speak of.
+    seen.told, seen.says_it_all = {"the same twice": MISTAKES[-1].sentence}, False
     yield seen
     yield a_case.seen("The output in train mode", came)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from itertools import product
 from typing import Any
 
 import torch
@@ -80,7 +79,7 @@ class Block(Case):
         while True:
             sizes = draw.sizes("h m more", 2, 8, ["h*m"]) | fixed
             k = sizes["h"] * sizes["m"]
-            if k % 2 == 0 and k > 2 and sizes["more"] % k:  # a width of 2 k or 3 k could be something else
+            if k > 2 and sizes["more"] % k:  # a width of 2 k or 3 k could be something else
                 break
         wide = k + sizes["more"] if hidden else 2 * k
         said = dict(options or {}) | ({"bias": True} if bias else {})
@@ -131,8 +130,8 @@ def look_at_places_of_dropout(subject: Subject, draw: Draw, case: type[Block], *
         inside = _ways(one, p, x[few], inside=True)
         if is_one_of(came, inside):
             return
-        for inside_too, missing in product((False, True), subsets(PLACES)):
-            tried = (_ways(one, p, x[some], inside_too, missing) for some in (slice(1), few))
+        for missing in subsets(PLACES):
+            tried = (_ways(one, p, x[some], missing=missing) for some in (slice(1), few))
             if all(is_one_of(came[: len(those)], those) for those in tried):
                 yield seen_left_out("Dropout in train mode" + one.words, missing)
                 return
