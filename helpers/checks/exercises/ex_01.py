@@ -211,245 +211,116 @@ def look_at_training(subject: Subject, draw: Draw, case: type[Weights], mask: st
 # Mistakes
 
 # An answer may have biases; the mistakes can take them over.
-MISTAKES = Mistakes(layers.AdditiveAttention, always=((", bias=False", ""),))
-_QUERY, _KEYS, _SCORE = "self.W(query)[:, None]", "self.U(keys)", "self.v(hidden)[:, :, 0]"
-_INNER, _SOFTMAX = f"torch.tanh({_QUERY} + {_KEYS})", "torch.softmax(scores, dim=-1)"
-_HIDE, _RESCUE = "scores.masked_fill(~mask, -math.inf)", "weights.masked_fill(~mask, 0.0)"
-_CONTEXT, _END = "(weights[:, None] @ keys)[:, 0]", "return context, weights"
-
-# Scores
-
-MISTAKES.add(
-    "no tanh",
-    "There is no tanh: without it, W q adds the same to every key's score, and changes no weight.",
-    ("torch.tanh(", "("),
-)
-MISTAKES.add(
-    "relu for tanh",
-    "W q + U k goes through a ReLU, which cuts off what is negative. The formula has a tanh.",
-    ("torch.tanh(", "torch.relu("),
-)
-MISTAKES.add(
-    "sigmoid for tanh",
-    "W q + U k goes through a sigmoid, from 0 to 1. The formula has a tanh, from -1 to 1.",
-    ("torch.tanh(", "torch.sigmoid("),
-)
-MISTAKES.add(
-    "tanh outside",
-    "The tanh is taken of the score, v^T (W q + U k). It belongs inside: v^T tanh(W q + U k).",
-    ("torch.tanh(", "("),
-    (_SCORE, f"torch.tanh({_SCORE})"),
-)
-MISTAKES.add(
-    "no v, a sum",
-    "v is left out: the numbers of tanh(W q + U k) are simply added up. v weighs them first.",
-    (_SCORE, "hidden.sum(-1)"),
-)
-MISTAKES.add(
-    "no v, a mean",
-    "v is left out: the score is the mean of tanh(W q + U k). v weighs these numbers first.",
-    (_SCORE, "hidden.mean(-1)"),
-)
-MISTAKES.add(
-    "no query",
-    "The query plays no part: whatever is asked, the weights are the same. W q has to be added inside the tanh; what "
-    "is added to all scores alike, softmax takes out again.",
-    (f"{_QUERY} + ", ""),
-)
-MISTAKES.add(
-    "no keys",
-    "The keys play no part in the scores, so all keys get the same weight.",
-    (f"{_QUERY} + {_KEYS}", f"{_QUERY}.expand(-1, keys.shape[1], -1)"),
-)
-MISTAKES.add(
-    "query not projected",
-    "The query is added as it is. W has to bring it to hidden_dim first: query_dim may be another.",
-    (_QUERY, "query[:, None]"),
-)
-MISTAKES.add(
-    "keys not projected",
-    "The keys are added as they are. U has to bring them to hidden_dim first: key_dim may be another.",
-    (_KEYS, "keys"),
-)
-MISTAKES.add(
-    "no axis for the keys",
-    "W q, (b, hidden), is added to U k, (b, tk, hidden), without an axis for the keys in between. Then the shapes do "
-    "not fit, or worse, they do, and each key meets another text's query.",
-    (_QUERY, "self.W(query)"),
-)
-MISTAKES.add(
-    "multiplied",
-    "W q and U k are multiplied with each other. This attention is additive: add them.",
-    (f"{_QUERY} + ", f"{_QUERY} * "),
-)
-MISTAKES.add(
-    "subtracted",
-    "The difference of W q and U k is taken. This attention is additive: add them.",
-    (f"{_QUERY} + ", f"{_QUERY} - "),
-)
-MISTAKES.add(
-    "dot product",
-    "The score is the dot product of W q and U k, which is lesson 2's attention. Here it is v^T tanh(W q + U k).",
-    (_INNER, f"{_QUERY} * {_KEYS}"),
-    (_SCORE, "hidden.sum(-1)"),
-)
-MISTAKES.add(
-    "scaled",
-    "The scores are divided by the root of hidden_dim. That is right for a dot product (lesson 2), not here.",
-    (_SCORE, f"{_SCORE} / hidden.shape[-1] ** 0.5"),
-)
-
-# Weights
-
-MISTAKES.add(
-    "softmax over the batch",
-    "Softmax runs over the batch: the texts compete for each key. It should run over the keys of each text.",
-    (_SOFTMAX, "torch.softmax(scores, dim=0)"),
-)
-MISTAKES.add(
-    "softmax over one number",
-    "The scores still have the shape (b, tk, 1), and softmax runs over the last axis, a single number: every weight is "
-    "1. Take that axis away before softmax.",
-    (_SOFTMAX, "torch.ones_like(scores)[..., None]"),
-    (_RESCUE, "weights"),
-    (_CONTEXT, "keys.sum(1)"),
-)
-MISTAKES.add(
-    "an axis too many",
-    "The weights have the shape (b, tk, 1). The axis that v left behind has to go: (b, tk).",
-    (_END, "return context, weights[..., None]"),
-)
-MISTAKES.add(
-    "no softmax",
-    "The scores are used as weights as they are. Softmax turns them into weights that sum to 1.",
-    (_SOFTMAX, "scores"),
-)
-MISTAKES.add(
-    "sigmoid for softmax",
-    "Each weight comes from a sigmoid of its own, so they do not sum to 1 as they do in softmax.",
-    (_SOFTMAX, "scores.sigmoid()"),
-)
-MISTAKES.add(
-    "softmax that overflows",
-    "The softmax overflows: exp of a large score is infinite, and infinity divided by infinity is NaN. "
-    "`torch.softmax` subtracts the largest score first.",
-    (_SOFTMAX, "scores.exp() / scores.exp().sum(-1, keepdim=True)"),
-)
-
-# Context
-
-MISTAKES.add(
-    "average of projected keys",
-    "The weights average U k. They should average the keys as they came in: (b, k).",
-    (_CONTEXT, f"(weights[:, None] @ {_KEYS})[:, 0]"),
-)
-MISTAKES.add(
-    "plain mean", "The context is the plain mean of the keys: the weights are not used.", (_CONTEXT, "keys.mean(1)")
-)
-MISTAKES.add(
-    "plain sum", "The context is the plain sum of the keys: the weights are not used.", (_CONTEXT, "keys.sum(1)")
-)
-MISTAKES.add(
-    "mean of the weighted keys",
-    "The weighted keys are averaged once more, so the context is too small by the number of keys. The weights sum to 1 "
-    "already: add the weighted keys up.",
-    (_CONTEXT, f"{_CONTEXT} / keys.shape[1]"),
-)
-MISTAKES.add(
-    "the best key alone",
-    "The context is the key with the largest weight, alone. It should be the average of all keys: only that has a "
-    "slope along which W, U and v can learn.",
-    (_CONTEXT, "keys[torch.arange(len(keys)), weights.argmax(1)]"),
-)
-MISTAKES.add(
-    "largest weighted number",
-    "The context takes the largest of the weighted keys, number by number. It should add them up.",
-    (_CONTEXT, "(weights[..., None] * keys).amax(1)"),
-)
-MISTAKES.add(
-    "weighted keys not added up",
-    "The keys are weighed, but not added up: the context still has an axis for the keys.",
-    (_CONTEXT, "weights[..., None] * keys"),
-)
-MISTAKES.add(
-    "an axis left in the context",
-    "The context has the shape (b, 1, k). The axis of length 1 has to go: (b, k).",
-    (_CONTEXT, "weights[:, None] @ keys"),
-)
-MISTAKES.add(
-    "weights first",
-    "The two results have changed places: the context comes first, then the weights.",
-    (_END, "return weights, context"),
-)
-MISTAKES.add(
-    "scores returned",
-    "What comes back as weights are the scores, from before softmax.",
-    (_END, "return context, scores"),
-)
-
-# Masks
-
-MISTAKES.add(
-    "mask ignored",
-    "The mask changes nothing: keys that are forbidden still get weight.",
-    ("if mask is not None:", "if False:"),
-)
-MISTAKES.add(
-    "mask inverted",
-    "The mask works the wrong way round: here True means that a key may be attended to.",
-    ("~mask", "mask"),
-)
-MISTAKES.add(
-    "mask inverted, then zeroed",
-    "The scores of the allowed keys are hidden, not those of the forbidden: True means that a key may be attended to.",
-    (_HIDE, "scores.masked_fill(mask, -math.inf)"),
-)
-MISTAKES.add(
-    "mask after softmax",
-    "No mask reaches softmax: forbidden keys get 0 only after it, and what is left of the weights no longer sums to 1. "
-    "Hide the scores before softmax, and keep the result: `scores = scores.masked_fill(...)`.",
-    (_HIDE, "scores"),
-)
-MISTAKES.add(
-    "mask multiplied into the scores",
-    "The scores are multiplied by the mask, so a forbidden key's score is 0, and exp(0) = 1 is no small weight. "
-    "Minus infinity is what makes it 0.",
-    (_HIDE, "scores * mask"),
-    (_RESCUE, "weights"),
-)
-MISTAKES.add(
-    "a small number for minus infinity",
-    "A forbidden key's score is made smaller by a fixed number, and a large score wins over it. Only minus infinity, "
-    "or the smallest number there is, is small enough.",
-    (_HIDE, "scores - 100.0 * ~mask"),
-    (_RESCUE, "weights"),
-)
-MISTAKES.add(
-    "mask of the first text",
-    "The mask of the first text in the batch is used for all of them.",
-    ("~mask", "~mask[:1]"),
-)
-MISTAKES.add(
-    "average of all keys",
-    "The weights are right, but the context averages the keys without the mask.",
-    (f"scores = {_SCORE}", f"scores = {_SCORE}; open_to_all = torch.softmax(scores, -1)"),
-    (_CONTEXT, "(open_to_all[:, None] @ keys)[:, 0]"),
-)
-MISTAKES.add(
-    "NaN where nothing may be attended to",
-    "Where nothing may be attended to, softmax divides 0 by 0, and NaN comes out. Zeros are wanted there.",
-    (_RESCUE, "weights"),
-)
-MISTAKES.add(
-    "an average where nothing may be attended to",
-    "Where nothing may be attended to, the average of all keys comes out. Zeros are wanted there.",
-    (_RESCUE, "weights"),
-    ("-math.inf", "-1e9"),
-)
-MISTAKES.add(
-    "dropout",
-    "In train mode, something is dropped at random. The exercise has no dropout, and no argument for it.",
-    (_CONTEXT, "(nn.functional.dropout(weights, 0.5, self.training)[:, None] @ keys)[:, 0]"),
+MISTAKES = Mistakes(layers.AdditiveAttention, always=((", bias=False", ""),)).read(
+    """
+    no tanh: There is no tanh: without it, W q adds the same to every key's score, and changes no weight.
+        torch.tanh( => (
+    relu for tanh: W q + U k goes through a ReLU, which cuts off what is negative. The formula has a tanh.
+        torch.tanh( => torch.relu(
+    sigmoid for tanh: W q + U k goes through a sigmoid, from 0 to 1. The formula has a tanh, from -1 to 1.
+        torch.tanh( => torch.sigmoid(
+    tanh outside: The tanh is taken of the score, v^T (W q + U k). It belongs inside: v^T tanh(W q + U k).
+        torch.tanh( => (
+        self.v(hidden)[:, :, 0] => torch.tanh(self.v(hidden)[:, :, 0])
+    no v, a sum: v is left out: the numbers of tanh(W q + U k) are simply added up. v weighs them first.
+        self.v(hidden)[:, :, 0] => hidden.sum(-1)
+    no v, a mean: v is left out: the score is the mean of tanh(W q + U k). v weighs these numbers first.
+        self.v(hidden)[:, :, 0] => hidden.mean(-1)
+    no query: The query plays no part: whatever is asked, the weights are the same. W q has to be added inside the tanh;
+    what is added to all scores alike, softmax takes out again.
+        self.W(query)[:, None] +  =>
+    no keys: The keys play no part in the scores, so all keys get the same weight.
+        self.W(query)[:, None] + self.U(keys) => self.W(query)[:, None].expand(-1, keys.shape[1], -1)
+    query not projected: The query is added as it is. W has to bring it to hidden_dim first: query_dim may be another.
+        self.W(query)[:, None] => query[:, None]
+    keys not projected: The keys are added as they are. U has to bring them to hidden_dim first: key_dim may be another.
+        self.U(keys) => keys
+    no axis for the keys: W q, (b, hidden), is added to U k, (b, tk, hidden), without an axis for the keys in between.
+    Then the shapes do not fit, or worse, they do, and each key meets another text's query.
+        self.W(query)[:, None] => self.W(query)
+    multiplied: W q and U k are multiplied with each other. This attention is additive: add them.
+        self.W(query)[:, None] +  => self.W(query)[:, None] *
+    subtracted: The difference of W q and U k is taken. This attention is additive: add them.
+        self.W(query)[:, None] +  => self.W(query)[:, None] -
+    dot product: The score is the dot product of W q and U k, which is lesson 2's attention. Here it is v^T tanh(W q + U
+    k).
+        torch.tanh(self.W(query)[:, None] + self.U(keys)) => self.W(query)[:, None] * self.U(keys)
+        self.v(hidden)[:, :, 0] => hidden.sum(-1)
+    scaled: The scores are divided by the root of hidden_dim. That is right for a dot product (lesson 2), not here.
+        self.v(hidden)[:, :, 0] => self.v(hidden)[:, :, 0] / hidden.shape[-1] ** 0.5
+    softmax over the batch: Softmax runs over the batch: the texts compete for each key. It should run over the keys of
+    each text.
+        torch.softmax(scores, dim=-1) => torch.softmax(scores, dim=0)
+    softmax over one number: The scores still have the shape (b, tk, 1), and softmax runs over the last axis, a single
+    number: every weight is 1. Take that axis away before softmax.
+        torch.softmax(scores, dim=-1) => torch.ones_like(scores)[..., None]
+        weights.masked_fill(~mask, 0.0) => weights
+        (weights[:, None] @ keys)[:, 0] => keys.sum(1)
+    an axis too many: The weights have the shape (b, tk, 1). The axis that v left behind has to go: (b, tk).
+        return context, weights => return context, weights[..., None]
+    no softmax: The scores are used as weights as they are. Softmax turns them into weights that sum to 1.
+        torch.softmax(scores, dim=-1) => scores
+    sigmoid for softmax: Each weight comes from a sigmoid of its own, so they do not sum to 1 as they do in softmax.
+        torch.softmax(scores, dim=-1) => scores.sigmoid()
+    softmax that overflows: The softmax overflows: exp of a large score is infinite, and infinity divided by infinity is
+    NaN. `torch.softmax` subtracts the largest score first.
+        torch.softmax(scores, dim=-1) => scores.exp() / scores.exp().sum(-1, keepdim=True)
+    average of projected keys: The weights average U k. They should average the keys as they came in: (b, k).
+        (weights[:, None] @ keys)[:, 0] => (weights[:, None] @ self.U(keys))[:, 0]
+    plain mean: The context is the plain mean of the keys: the weights are not used.
+        (weights[:, None] @ keys)[:, 0] => keys.mean(1)
+    plain sum: The context is the plain sum of the keys: the weights are not used.
+        (weights[:, None] @ keys)[:, 0] => keys.sum(1)
+    mean of the weighted keys: The weighted keys are averaged once more, so the context is too small by the number of
+    keys. The weights sum to 1 already: add the weighted keys up.
+        (weights[:, None] @ keys)[:, 0] => (weights[:, None] @ keys)[:, 0] / keys.shape[1]
+    the best key alone: The context is the key with the largest weight, alone. It should be the average of all keys:
+    only that has a slope along which W, U and v can learn.
+        (weights[:, None] @ keys)[:, 0] => keys[torch.arange(len(keys)), weights.argmax(1)]
+    largest weighted number: The context takes the largest of the weighted keys, number by number. It should add them
+    up.
+        (weights[:, None] @ keys)[:, 0] => (weights[..., None] * keys).amax(1)
+    weighted keys not added up: The keys are weighed, but not added up: the context still has an axis for the keys.
+        (weights[:, None] @ keys)[:, 0] => weights[..., None] * keys
+    an axis left in the context: The context has the shape (b, 1, k). The axis of length 1 has to go: (b, k).
+        (weights[:, None] @ keys)[:, 0] => weights[:, None] @ keys
+    weights first: The two results have changed places: the context comes first, then the weights.
+        return context, weights => return weights, context
+    scores returned: What comes back as weights are the scores, from before softmax.
+        return context, weights => return context, scores
+    mask ignored: The mask changes nothing: keys that are forbidden still get weight.
+        if mask is not None: => if False:
+    mask inverted: The mask works the wrong way round: here True means that a key may be attended to.
+        ~mask => mask
+    mask inverted, then zeroed: The scores of the allowed keys are hidden, not those of the forbidden: True means that a
+    key may be attended to.
+        scores.masked_fill(~mask, -math.inf) => scores.masked_fill(mask, -math.inf)
+    mask after softmax: No mask reaches softmax: forbidden keys get 0 only after it, and what is left of the weights no
+    longer sums to 1. Hide the scores before softmax, and keep the result: `scores = scores.masked_fill(...)`.
+        scores.masked_fill(~mask, -math.inf) => scores
+    mask multiplied into the scores: The scores are multiplied by the mask, so a forbidden key's score is 0, and exp(0)
+    = 1 is no small weight. Minus infinity is what makes it 0.
+        scores.masked_fill(~mask, -math.inf) => scores * mask
+        weights.masked_fill(~mask, 0.0) => weights
+    a small number for minus infinity: A forbidden key's score is made smaller by a fixed number, and a large score wins
+    over it. Only minus infinity, or the smallest number there is, is small enough.
+        scores.masked_fill(~mask, -math.inf) => scores - 100.0 * ~mask
+        weights.masked_fill(~mask, 0.0) => weights
+    mask of the first text: The mask of the first text in the batch is used for all of them.
+        ~mask => ~mask[:1]
+    average of all keys: The weights are right, but the context averages the keys without the mask.
+        , :, 0] => , :, 0]; open_to_all = torch.softmax(scores, -1)
+        (weights[:, None] @ keys)[:, 0] => (open_to_all[:, None] @ keys)[:, 0]
+    NaN where nothing may be attended to: Where nothing may be attended to, softmax divides 0 by 0, and NaN comes out.
+    Zeros are wanted there.
+        weights.masked_fill(~mask, 0.0) => weights
+    an average where nothing may be attended to: Where nothing may be attended to, the average of all keys comes out.
+    Zeros are wanted there.
+        weights.masked_fill(~mask, 0.0) => weights
+        -math.inf => -1e9
+    dropout: In train mode, something is dropped at random. The exercise has no dropout, and no argument for it.
+        (weights[ => (nn.functional.dropout(weights, 0.5, self.training)[
+    """
 )
 
 # The check

@@ -201,241 +201,127 @@ def look_closely(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 # Mistakes
 
-MISTAKES = Mistakes(layers.DotProductAttention)
-_DIVISOR, _SOFTMAX, _DROP = "math.sqrt(queries.shape[-1])", "torch.softmax(scores, dim=-1)", "self.dropout(weights)"
-_HIDE, _RESCUE = "scores.masked_fill(~mask, -math.inf)", "weights.masked_fill(~mask, 0.0)"
-_EXPAND, _AVERAGE = "mask.expand(b, h, tq, tk)", "weights @ values"
-_JOIN = ".transpose(1, 2).reshape(b, tq, h * d)"
-
-MISTAKES.add(
-    "no scaling",
-    "The scores are not scaled: divide them by the square root of d, the width of one head.",
-    (f" / {_DIVISOR}", ""),
-)
-MISTAKES.add(
-    "scaled by d",
-    "The scores are divided by d itself, not by its square root: the weights come out too even.",
-    (_DIVISOR, "queries.shape[-1]"),
-)
-MISTAKES.add(
-    "multiplied by the root",
-    "The scores are multiplied by the square root of d. They should be divided by it.",
-    (f"/ {_DIVISOR}", f"* {_DIVISOR}"),
-)
-MISTAKES.add(
-    "scaled by the width of all heads",
-    "The scores are divided by the square root of h * d, the width of all heads together. What counts is d, the width "
-    "of one.",
-    (f" / {_DIVISOR}", ""),
-    ("self.calculate_score(queries, keys)", "self.calculate_score(queries, keys) / math.sqrt(h * d)"),
-)
-MISTAKES.add(
-    "scaled twice",
-    "The scores are divided by the square root of d twice: once in `calculate_score` and once after it.",
-    ("self.calculate_score(queries, keys)", "self.calculate_score(queries, keys) / math.sqrt(d)"),
-)
-MISTAKES.add(
-    "scaled by the keys' number",
-    "The scores are divided by the square root of the number of keys. What counts is d, the width of one head.",
-    (_DIVISOR, "math.sqrt(keys.shape[1])"),
-)
-MISTAKES.add(
-    "scaled by the queries' number",
-    "The scores are divided by the square root of the number of queries. What counts is d, the width of one head.",
-    (_DIVISOR, "math.sqrt(queries.shape[1])"),
-)
-MISTAKES.add(
-    "softmax over the queries",
-    "Softmax runs over the queries: each key shares itself out. It is each query that shares out a weight of 1 "
-    "among the keys.",
-    ("dim=-1", "dim=1"),
-)
-MISTAKES.add(
-    "softmax over batch and heads",
-    "Softmax runs over the first axis, so texts and heads of one batch compete. It should run over the keys.",
-    ("dim=-1", "dim=0"),
-)
-MISTAKES.add(
-    "softmax over the heads",
-    "Softmax runs over the heads: they compete for each key. Each head has weights of its own, over the keys.",
-    (_SOFTMAX, "scores.view(b, h, tq, tk).softmax(1).view(b * h, tq, tk)"),
-)
-MISTAKES.add(
-    "no softmax",
-    "The scores are used as weights as they are. Softmax turns them into weights that sum to 1.",
-    (_SOFTMAX, "scores"),
-)
-MISTAKES.add(
-    "sigmoid for softmax",
-    "Each weight comes from a sigmoid of its own, so a query's weights do not sum to 1 as in softmax.",
-    (_SOFTMAX, "scores.sigmoid()"),
-)
-MISTAKES.add(
-    "softmax that overflows",
-    "The softmax overflows: exp of a large score is infinite, and infinity divided by infinity is NaN. "
-    "`torch.softmax` subtracts each row's maximum first.",
-    (_SOFTMAX, "scores.exp() / scores.exp().sum(-1, keepdim=True)"),
-)
-MISTAKES.add(
-    "keys and queries swapped",
-    "Keys and queries have changed places: the scores have a row for each key. They should have a row for each query.",
-    ("queries @ keys.transpose", "keys @ queries.transpose"),
-)
-MISTAKES.add(
-    "values left out",
-    "The values are left out: what comes back are the weights. Multiply them with the values, so that each query gets "
-    "an average of values.",
-    (_AVERAGE, "weights; d = tk"),
-)
-MISTAKES.add(
-    "keys for values", "The weights average the keys. They should average the values.", (_AVERAGE, "weights @ keys")
-)
-MISTAKES.add(
-    "values summed up",
-    "The output is the same for all queries: the values are added up without the weights.",
-    (_AVERAGE, "values.sum(1, keepdim=True).expand(-1, tq, -1)"),
-)
-MISTAKES.add(
-    "heads split by reshape alone",
-    "Queries, keys and values are reshaped to (b * h, t, d) without a transpose first, so heads and words are mixed "
-    "up. Bring the heads beside the batch, then reshape.",
-    ("x.transpose(1, 2).reshape(b * h", "x.reshape(b * h"),
-)
-MISTAKES.add(
-    "heads joined by reshape alone",
-    "The heads are joined in the wrong order: (b, h, tq, d) is reshaped to (b, tq, h * d) without bringing the heads "
-    "behind the queries first.",
-    (_JOIN, ".reshape(b, tq, h * d)"),
-)
-MISTAKES.add(
-    "heads joined feature by feature",
-    "The heads are joined in the wrong order: first feature of every head, second feature of every head, and so on. "
-    "One head after the other is wanted, h before d.",
-    (_JOIN, ".permute(0, 2, 3, 1).reshape(b, tq, h * d)"),
-)
-MISTAKES.add(
-    "heads averaged",
-    "The heads are averaged into one. They should stand side by side: (b, tq, h * d).",
-    (_JOIN, ".mean(1)"),
-)
-MISTAKES.add(
-    "heads not joined",
-    "The output still has an axis for the heads. Join them: (b, tq, h * d).",
-    (_JOIN, ".transpose(1, 2)"),
-)
-MISTAKES.add(
-    "mask ignored",
-    "The mask changes nothing: keys that are forbidden still get weight.",
-    ("if mask is not None:", "if False:"),
-)
-MISTAKES.add(
-    "mask inverted",
-    "The mask works the wrong way round: here True means that a key may be attended to.",
-    ("~mask", "mask"),
-)
-MISTAKES.add(
-    "mask after softmax",
-    "No mask reaches softmax: forbidden keys get 0 only after it, and what is left of the weights no longer sums to 1. "
-    "Hide the scores before softmax, and keep the result: `scores = scores.masked_fill(...)`.",
-    (_HIDE, "scores"),
-)
-MISTAKES.add(
-    "mask multiplied into the scores",
-    "The scores are multiplied by the mask, so a forbidden key's score is 0, and exp(0) = 1 is no small weight. "
-    "Minus infinity is.",
-    (_HIDE, "scores * mask"),
-    (_RESCUE, "weights"),
-)
-MISTAKES.add(
-    "mask added to the scores",
-    "The mask is added to the scores, where True counts 1 and False 0: a forbidden key is hardly less likely. Minus "
-    "infinity hides it.",
-    (_HIDE, "scores + mask"),
-)
-MISTAKES.add(
-    "mask added to the scores",
-    "The mask is added to the scores, where True counts 1 and False 0: a forbidden key is hardly less likely. Minus "
-    "infinity hides it.",
-    (_HIDE, "scores + mask"),
-    (_RESCUE, "weights"),
-)
-MISTAKES.add(
-    "weights kept the other way round",
-    "`self.weights` is transposed: a row is a query, a column a key, (b, h, tq, tk). The next picture reads it.",
-    (
-        "self.weights = weights.detach().reshape(b, h, tq, tk)",
-        "self.weights = weights.detach().reshape(b, h, tq, tk).mT",
-    ),
-)
-MISTAKES.add(
-    "weights kept without an axis for the heads",
-    "`self.weights` holds (b * h, tq, tk). The next picture reads (b, h, tq, tk): reshape it, as the skeleton does.",
-    ("self.weights = weights.detach().reshape(b, h, tq, tk)", "self.weights = weights.detach()"),
-)
-MISTAKES.add(
-    "a small number for minus infinity",
-    "A forbidden key's score is made smaller by a fixed number, and a large score wins over it. Only minus infinity, "
-    "or the smallest number there is, is small enough.",
-    (_HIDE, "scores - 100.0 * ~mask"),
-    (_RESCUE, "weights"),
-)
-MISTAKES.add(
-    "mask of the first text",
-    "The mask of the first text in the batch is used for all of them.",
-    (_EXPAND, f"(mask if mask.dim() < 4 else mask[:1]){_EXPAND[4:]}"),
-)
-MISTAKES.add(
-    "mask of the first head",
-    "The mask of the first head is used for all heads.",
-    (_EXPAND, f"(mask if mask.dim() < 4 else mask[:, :1]){_EXPAND[4:]}"),
-)
-MISTAKES.add(
-    "mask repeated in another order",
-    "The mask is repeated for the heads in another order than the scores have: text after text in the one, head after "
-    "head in the other. So texts get each other's masks.",
-    (_EXPAND, f"({_EXPAND} if mask.dim() == 4 < 4 * mask.shape[1] else mask.expand(b, 1, tq, tk).repeat(h, 1, 1, 1))"),
-)
-MISTAKES.add(
-    "NaN where nothing may be attended to",
-    "Where a query may attend to nothing, softmax divides 0 by 0, and NaN comes out. Zeros are wanted there.",
-    (_RESCUE, "weights"),
-)
-MISTAKES.add(
-    "an average where nothing may be attended to",
-    "Where a query may attend to nothing, it gets the average of all values. Zeros are wanted there.",
-    (_RESCUE, "weights"),
-    ("-math.inf", "-1e9"),
-)
-MISTAKES.add(
-    "dropout on the scores",
-    "Dropout falls on the scores, before softmax. A score of 0 still gets weight: drop weights, after softmax.",
-    (_SOFTMAX, "self.dropout(scores).softmax(-1)"),
-    (_DROP, "weights"),
-)
-MISTAKES.add(
-    "dropout on the output",
-    "Dropout falls on the output. It belongs on the weights, after softmax.",
-    (_DROP, "weights"),
-    (f"return output.reshape(b, h, tq, d){_JOIN}", f"return self.dropout(output.reshape(b, h, tq, d){_JOIN})"),
-)
-MISTAKES.add(
-    "dropout in eval mode",
-    "Dropout is active in eval mode too, so predictions are random. `nn.Dropout` knows the mode; `F.dropout` has to be "
-    "told with `training=self.training`.",
-    (_DROP, "nn.functional.dropout(weights, self.dropout.p)"),
-)
-MISTAKES.add(
-    "no dropout", "Nothing is dropped in train mode: the `dropout` argument has no effect.", (_DROP, "weights")
-)
-MISTAKES.add(
-    "weights kept with probability p",
-    "`dropout` is the probability that a weight is dropped; here it is that of staying.",
-    ("nn.Dropout(dropout)", "nn.Dropout(1 - dropout)"),
-)
-MISTAKES.add(
-    "dropout applied twice",
-    "Dropout is applied twice, so more weights are dropped than `dropout` says. The given line does it already.",
-    (_DROP, f"self.dropout({_DROP})"),
+MISTAKES = Mistakes(layers.DotProductAttention).read(
+    """
+    no scaling: The scores are not scaled: divide them by the square root of d, the width of one head.
+         / math.sqrt(queries.shape[-1]) =>
+    scaled by d: The scores are divided by d itself, not by its square root: the weights come out too even.
+        math.sqrt(queries.shape[-1]) => queries.shape[-1]
+    multiplied by the root: The scores are multiplied by the square root of d. They should be divided by it.
+        / math.sqrt(queries.shape[-1]) => * math.sqrt(queries.shape[-1])
+    scaled by the width of all heads: The scores are divided by the square root of h * d, the width of all heads
+    together. What counts is d, the width of one.
+         / math.sqrt(queries.shape[-1]) =>
+        self.calculate_score(queries, keys) => self.calculate_score(queries, keys) / math.sqrt(h * d)
+    scaled twice: The scores are divided by the square root of d twice: once in `calculate_score` and once after it.
+        self.calculate_score(queries, keys) => self.calculate_score(queries, keys) / math.sqrt(d)
+    scaled by the keys' number: The scores are divided by the square root of the number of keys. What counts is d, the
+    width of one head.
+        math.sqrt(queries.shape[-1]) => math.sqrt(keys.shape[1])
+    scaled by the queries' number: The scores are divided by the square root of the number of queries. What counts is d,
+    the width of one head.
+        math.sqrt(queries.shape[-1]) => math.sqrt(queries.shape[1])
+    softmax over the queries: Softmax runs over the queries: each key shares itself out. It is each query that shares
+    out a weight of 1 among the keys.
+        dim=-1 => dim=1
+    softmax over batch and heads: Softmax runs over the first axis, so texts and heads of one batch compete. It should
+    run over the keys.
+        dim=-1 => dim=0
+    softmax over the heads: Softmax runs over the heads: they compete for each key. Each head has weights of its own,
+    over the keys.
+        torch.softmax(scores, dim=-1) => scores.view(b, h, tq, tk).softmax(1).view(b * h, tq, tk)
+    no softmax: The scores are used as weights as they are. Softmax turns them into weights that sum to 1.
+        torch.softmax(scores, dim=-1) => scores
+    sigmoid for softmax: Each weight comes from a sigmoid of its own, so a query's weights do not sum to 1 as in
+    softmax.
+        torch.softmax(scores, dim=-1) => scores.sigmoid()
+    softmax that overflows: The softmax overflows: exp of a large score is infinite, and infinity divided by infinity is
+    NaN. `torch.softmax` subtracts each row's maximum first.
+        torch.softmax(scores, dim=-1) => scores.exp() / scores.exp().sum(-1, keepdim=True)
+    keys and queries swapped: Keys and queries have changed places: the scores have a row for each key. They should have
+    a row for each query.
+        queries @ keys.transpose => keys @ queries.transpose
+    values left out: The values are left out: what comes back are the weights. Multiply them with the values, so that
+    each query gets an average of values.
+        weights @ values => weights; d = tk
+    keys for values: The weights average the keys. They should average the values.
+        weights @ values => weights @ keys
+    values summed up: The output is the same for all queries: the values are added up without the weights.
+        weights @ values => values.sum(1, keepdim=True).expand(-1, tq, -1)
+    heads split by reshape alone: Queries, keys and values are reshaped to (b * h, t, d) without a transpose first, so
+    heads and words are mixed up. Bring the heads beside the batch, then reshape.
+        x.transpose(1, 2).reshape(b * h => x.reshape(b * h
+    heads joined by reshape alone: The heads are joined in the wrong order: (b, h, tq, d) is reshaped to (b, tq, h * d)
+    without bringing the heads behind the queries first.
+        .transpose(1, 2).reshape(b, tq, h * d) => .reshape(b, tq, h * d)
+    heads joined feature by feature: The heads are joined in the wrong order: first feature of every head, second
+    feature of every head, and so on. One head after the other is wanted, h before d.
+        .transpose(1, 2).reshape(b, tq, h * d) => .permute(0, 2, 3, 1).reshape(b, tq, h * d)
+    heads averaged: The heads are averaged into one. They should stand side by side: (b, tq, h * d).
+        .transpose(1, 2).reshape(b, tq, h * d) => .mean(1)
+    heads not joined: The output still has an axis for the heads. Join them: (b, tq, h * d).
+        .transpose(1, 2).reshape(b, tq, h * d) => .transpose(1, 2)
+    mask ignored: The mask changes nothing: keys that are forbidden still get weight.
+        if mask is not None: => if False:
+    mask inverted: The mask works the wrong way round: here True means that a key may be attended to.
+        ~mask => mask
+    mask after softmax: No mask reaches softmax: forbidden keys get 0 only after it, and what is left of the weights no
+    longer sums to 1. Hide the scores before softmax, and keep the result: `scores = scores.masked_fill(...)`.
+        scores.masked_fill(~mask, -math.inf) => scores
+    mask multiplied into the scores: The scores are multiplied by the mask, so a forbidden key's score is 0, and exp(0)
+    = 1 is no small weight. Minus infinity is.
+        scores.masked_fill(~mask, -math.inf) => scores * mask
+        weights.masked_fill(~mask, 0.0) => weights
+    mask added to the scores: The mask is added to the scores, where True counts 1 and False 0: a forbidden key is
+    hardly less likely. Minus infinity hides it.
+        scores.masked_fill(~mask, -math.inf) => scores + mask
+      or
+        scores.masked_fill(~mask, -math.inf) => scores + mask
+        weights.masked_fill(~mask, 0.0) => weights
+    weights kept the other way round: `self.weights` is transposed: a row is a query, a column a key, (b, h, tq, tk).
+    The next picture reads it.
+        reshape(b, h, tq, tk) => reshape(b, h, tq, tk).mT
+    weights kept without an axis for the heads: `self.weights` holds (b * h, tq, tk). The next picture reads (b, h, tq,
+    tk): reshape it, as the skeleton does.
+        self.weights = weights.detach().reshape(b, h, tq, tk) => self.weights = weights.detach()
+    a small number for minus infinity: A forbidden key's score is made smaller by a fixed number, and a large score wins
+    over it. Only minus infinity, or the smallest number there is, is small enough.
+        scores.masked_fill(~mask, -math.inf) => scores - 100.0 * ~mask
+        weights.masked_fill(~mask, 0.0) => weights
+    mask of the first text: The mask of the first text in the batch is used for all of them.
+        mask.expand(b, h, tq, tk) => (mask if mask.dim() < 4 else mask[:1]).expand(b, h, tq, tk)
+    mask of the first head: The mask of the first head is used for all heads.
+        mask.expand(b, h, tq, tk) => (mask if mask.dim() < 4 else mask[:, :1]).expand(b, h, tq, tk)
+    mask repeated in another order: The mask is repeated for the heads in another order than the scores have: text after
+    text in the one, head after head in the other. So texts get each other's masks.
+        mask.expand(b, h, tq, tk
+        => (mask.expand(b, h, tq, tk) if mask[..., 0, 0].numel() > b else mask.expand(b, 1, tq, tk).repeat(h, 1, 1, 1)
+    NaN where nothing may be attended to: Where a query may attend to nothing, softmax divides 0 by 0, and NaN comes
+    out. Zeros are wanted there.
+        weights.masked_fill(~mask, 0.0) => weights
+    an average where nothing may be attended to: Where a query may attend to nothing, it gets the average of all values.
+    Zeros are wanted there.
+        weights.masked_fill(~mask, 0.0) => weights
+        -math.inf => -1e9
+    dropout on the scores: Dropout falls on the scores, before softmax. A score of 0 still gets weight: drop weights,
+    after softmax.
+        torch.softmax(scores, dim=-1) => self.dropout(scores).softmax(-1)
+        self.dropout(weights) => weights
+    dropout on the output: Dropout falls on the output. It belongs on the weights, after softmax.
+        self.dropout(weights) => weights
+        output.reshape(b, h, tq, d).transpose(1, 2).reshape(b, tq, h * d
+            => self.dropout(output.reshape(b, h, tq, d).transpose(1, 2).reshape(b, tq, h * d)
+    dropout in eval mode: Dropout is active in eval mode too, so predictions are random. `nn.Dropout` knows the mode;
+    `F.dropout` has to be told with `training=self.training`.
+        self.dropout(weights) => nn.functional.dropout(weights, self.dropout.p)
+    no dropout: Nothing is dropped in train mode: the `dropout` argument has no effect.
+        self.dropout(weights) => weights
+    weights kept with probability p: `dropout` is the probability that a weight is dropped; here it is that of staying.
+        nn.Dropout(dropout) => nn.Dropout(1 - dropout)
+    dropout applied twice: Dropout is applied twice, so more weights are dropped than `dropout` says. The given line
+    does it already.
+        self.dropout(weights) => self.dropout(self.dropout(weights))
+    """
 )
 
 # The check

@@ -150,184 +150,113 @@ def look_at_dropout(subject: Subject, draw: Draw, case: type[Attention], p: floa
 
 # Mistakes
 
-MISTAKES = Mistakes(layers.DotProductAttention, layers.SelfAttention)
-_VIEW, _KEYS, _UNIFY = "self.num_heads, self.head_dim)", "self.to_keys(context)", "self.unify_heads(attended)"
-_IF, _MADE, _ROOT = "if context is None:", "DotProductAttention(dropout)", "math.sqrt(queries.shape[-1])"
-_LINEAR = "nn.Linear(embed_dim, num_heads * head_dim, bias=bias)"
-
-MISTAKES.add(
-    "heads split by reshape alone",
-    "The projections are reshaped to heads without a transpose, so a head sees pieces of several words. Split the last "
-    "axis into (h, d) first, then bring the heads beside the batch.",
-    ("x.transpose(1, 2).reshape(b * h", "x.reshape(b * h"),
+MISTAKES = Mistakes(layers.DotProductAttention, layers.SelfAttention).read(
+    r"""
+    heads split by reshape alone: The projections are reshaped to heads without a transpose, so a head sees pieces of
+    several words. Split the last axis into (h, d) first, then bring the heads beside the batch.
+        x.transpose(1, 2).reshape(b * h => x.reshape(b * h
+    heads interleaved: The last axis is split into (d, h), so that neighbouring features go to different heads. It
+    should be (h, d): head after head.
+        self.num_heads, self.head_dim) => self.head_dim, self.num_heads).transpose(2, 3)
+    one head: There is one head as wide as all of them: the projections are not split into heads.
+        self.num_heads, self.head_dim) => 1, -1)
+    unify_heads left out: The heads stand side by side, but `unify_heads` is never applied: nothing combines them.
+        self.unify_heads(attended) => attended
+    unify_heads without its bias: `unify_heads` has no bias. It always has one, whatever the `bias` argument says about
+    the projections.
+        nn.Linear(num_heads * head_dim, embed_dim) => nn.Linear(num_heads * head_dim, embed_dim, bias=False)
+    bias ignored: The `bias` argument has no effect: with bias=True the projections still have none.
+        bias=bias => bias=False
+    always a bias: The projections always have a bias. They should have one only if `bias` says so; `nn.Linear` has one
+    by default.
+        , bias=bias =>
+    one projection for all: Queries and keys go through one and the same layer, so a word always finds itself best.
+    Queries, keys and values need one each.
+        self.to_keys = nn.Linear(embed_dim, num_heads * head_dim, bias=bias) => self.to_keys = self.to_queries
+        self.to_values = nn.Linear(embed_dim, num_heads * head_dim, bias=bias) => self.to_values = self.to_queries
+    queries and keys exchanged: What `to_queries` makes serves as keys, and what `to_keys` makes as queries: they are
+    exchanged, where they are made or where they are handed to the attention.
+        self.to_keys(context) => self.to_queries(context)
+        self.to_queries(x) => self.to_keys(x)
+    keys for values: The keys are averaged in place of the values: `to_values` is never used.
+        self.to_values(context) => self.to_keys(context)
+    values not projected: The input itself is averaged: it should go through `to_values` first.
+        self.to_values(context) => context
+    context ignored: `context` changes nothing: keys and values should come from it where it is given, not from x.
+        if context is None: => if True:
+    queries from the context: The queries come from `context`, so the output is as long as the context. They come from
+    x.
+        self.to_queries(x).view(b, t, => self.to_queries(context).view(b, tk,
+    context and x exchanged: x and `context` are exchanged: queries come from x, keys and values from the context.
+        b, t, _ = x.shape => x, context = context, x; b, t, _ = x.shape
+    queries from the context: The queries come from `context`. They come from x: each word of x asks, and the context
+    answers.
+        self.to_queries(x) => self.to_queries(context)
+    values from x: With a `context` only the keys come from it. The values have to come from it too, one for each key.
+        self.to_values(context).view(b, tk, => self.to_values(x).view(b, t,
+    as many keys as queries: Keys and values are reshaped with the length of x, but a `context` has a length of its own.
+        tk = context.shape[1] => tk = t
+    scaled by the model's width: The scores are divided by the square root of embed_dim. Each head is only head_dim
+    wide: that is what counts.
+        math.sqrt(queries.shape[-1]) => math.sqrt(self.width)
+        DotProductAttention(dropout) => DotProductAttention(dropout); self.attention.width = embed_dim
+    scaled by the usual width: The scores are always divided by the square root of embed_dim / num_heads. With a
+    head_dim of its own, a head's width is head_dim.
+        math.sqrt(queries.shape[-1]) => math.sqrt(self.width)
+        DotProductAttention(dropout) => DotProductAttention(dropout); self.attention.width = embed_dim // num_heads
+    scaled twice: The scores are scaled twice: the attention of exercise 2 divides by the square root of head_dim
+    already.
+        self.to_queries(x) => (self.to_queries(x) / math.sqrt(self.head_dim))
+    head_dim ignored: `head_dim` has no effect: the projections map embed_dim to embed_dim, not to num_heads * head_dim.
+        if head_dim is None: => if True:
+    always wide heads: Every head is as wide as the model. With head_dim=None a head is embed_dim // num_heads wide.
+        if head_dim is None: => head_dim = embed_dim\n        if False:
+    a remainder passed over: Where embed_dim does not divide by num_heads, features get lost silently. Raise an error,
+    as the skeleton does.
+        if embed_dim % num_heads: => if False:
+    dropout not passed on: The `dropout` argument has no effect: hand it on to the attention.
+        DotProductAttention(dropout) => DotProductAttention(0.0)
+    dropout on the output as well: Dropout falls on the layer's output, too. It belongs on the attention's weights
+    alone.
+        self.unify_heads(attended) => self.attention.dropout(self.unify_heads(attended))
+    dropout on the output alone: Dropout falls on the layer's output. It belongs on the attention's weights, after
+    softmax.
+        self.dropout(weights) => weights
+        self.unify_heads(attended) => self.attention.dropout(self.unify_heads(attended))
+    a fixed dropout: Dropout is 0.1 whatever the `dropout` argument says: hand it on to the attention.
+        DotProductAttention(dropout) => DotProductAttention(0.1)
+    mask not passed on: The mask has no effect: hand it on to the attention.
+        values, mask) => values)
+    mask not passed on with a context: With a `context` the mask has no effect: it counts there as well.
+        if context is None: => mask = mask if context is None else None\n        if context is None:
+    heads averaged: The heads are averaged before `unify_heads`. They should stand side by side: (b, t, h * d).
+        .transpose(1, 2).reshape(b, tq, h * d) => .mean(1).repeat(1, 1, h)
+    no scaling: The scores are not scaled: divide them by the square root of head_dim.
+        / math.sqrt(queries.shape[-1]) =>
+    softmax over the queries: Softmax runs over the queries. Each query shares out a weight of 1 among the keys.
+        dim=-1 => dim=1
+    softmax over the heads: Softmax runs over the heads: each head has weights of its own, over the keys.
+        torch.softmax(scores, dim=-1) => scores.view(b, h, tq, tk).softmax(1).view(b * h, tq, tk)
+    heads joined by reshape alone: The heads are joined in the wrong order: bring them behind the words, (b, t, h, d),
+    before you reshape to (b, t, h * d).
+        .transpose(1, 2).reshape(b, tq, h * d) => .reshape(b, tq, h * d)
+    heads joined feature by feature: The heads are joined feature by feature. One head after the other is wanted, h
+    before d.
+        .transpose(1, 2).reshape(b, tq, h * d) => .permute(0, 2, 3, 1).reshape(b, tq, h * d)
+    mask inverted: The mask works the wrong way round: here True means that a word may be attended to (torch's own
+    layers mean the opposite).
+        ~mask => mask
+    NaN where nothing may be attended to: Where a word may attend to nothing, NaN comes out. The attention should give
+    zeros there, and `unify_heads` its bias.
+        weights.masked_fill(~mask, 0.0) => weights
+    an average where nothing may be attended to: Where a word may attend to nothing, it gets the average of all values.
+    The attention should give zeros there.
+        weights.masked_fill(~mask, 0.0) => weights
+        -math.inf => -1e9
+    dropout in eval mode: Dropout is active in eval mode too, so predictions are random.
+        self.dropout(weights) => nn.functional.dropout(weights, self.dropout.p)
+    """
 )
-MISTAKES.add(
-    "heads interleaved",
-    "The last axis is split into (d, h), so that neighbouring features go to different heads. It should be (h, d): "
-    "head after head.",
-    (_VIEW, "self.head_dim, self.num_heads).transpose(2, 3)"),
-)
-MISTAKES.add(
-    "one head",
-    "There is one head as wide as all of them: the projections are not split into heads.",
-    (_VIEW, "1, -1)"),
-)
-MISTAKES.add(
-    "unify_heads left out",
-    "The heads stand side by side, but `unify_heads` is never applied: nothing combines them.",
-    (_UNIFY, "attended"),
-)
-MISTAKES.add(
-    "unify_heads without its bias",
-    "`unify_heads` has no bias. It always has one, whatever the `bias` argument says about the projections.",
-    ("nn.Linear(num_heads * head_dim, embed_dim)", "nn.Linear(num_heads * head_dim, embed_dim, bias=False)"),
-)
-MISTAKES.add(
-    "bias ignored",
-    "The `bias` argument has no effect: with bias=True the projections still have none.",
-    ("bias=bias", "bias=False"),
-)
-MISTAKES.add(
-    "always a bias",
-    "The projections always have a bias. They should have one only if `bias` says so; `nn.Linear` has one by default.",
-    (", bias=bias", ""),
-)
-MISTAKES.add(
-    "one projection for all",
-    "Queries and keys go through one and the same layer, so a word always finds itself best. Queries, keys and values "
-    "need one each.",
-    (f"self.to_keys = {_LINEAR}", "self.to_keys = self.to_queries"),
-    (f"self.to_values = {_LINEAR}", "self.to_values = self.to_queries"),
-)
-MISTAKES.add(
-    "queries and keys exchanged",
-    "What `to_queries` makes serves as keys, and what `to_keys` makes as queries: they are exchanged, where they are "
-    "made or where they are handed to the attention.",
-    (_KEYS, "self.to_queries(context)"),
-    ("self.to_queries(x)", "self.to_keys(x)"),
-)
-MISTAKES.add(
-    "keys for values",
-    "The keys are averaged in place of the values: `to_values` is never used.",
-    ("self.to_values(context)", _KEYS),
-)
-MISTAKES.add(
-    "values not projected",
-    "The input itself is averaged: it should go through `to_values` first.",
-    ("self.to_values(context)", "context"),
-)
-MISTAKES.add(
-    "context ignored",
-    "`context` changes nothing: keys and values should come from it where it is given, not from x.",
-    (_IF, "if True:"),
-)
-MISTAKES.add(
-    "queries from the context",
-    "The queries come from `context`, so the output is as long as the context. They come from x.",
-    ("self.to_queries(x).view(b, t,", "self.to_queries(context).view(b, tk,"),
-)
-MISTAKES.add(
-    "context and x exchanged",
-    "x and `context` are exchanged: queries come from x, keys and values from the context.",
-    ("b, t, _ = x.shape", "x, context = context, x; b, t, _ = x.shape"),
-)
-MISTAKES.add(
-    "queries from the context",
-    "The queries come from `context`. They come from x: each word of x asks, and the context answers.",
-    ("self.to_queries(x)", "self.to_queries(context)"),
-)
-MISTAKES.add(
-    "values from x",
-    "With a `context` only the keys come from it. The values have to come from it too, one for each key.",
-    ("self.to_values(context).view(b, tk,", "self.to_values(x).view(b, t,"),
-)
-MISTAKES.add(
-    "as many keys as queries",
-    "Keys and values are reshaped with the length of x, but a `context` has a length of its own.",
-    ("tk = context.shape[1]", "tk = t"),
-)
-MISTAKES.add(
-    "scaled by the model's width",
-    "The scores are divided by the square root of embed_dim. Each head is only head_dim wide: that is what counts.",
-    (_ROOT, "math.sqrt(self.width)"),
-    (_MADE, f"{_MADE}; self.attention.width = embed_dim"),
-)
-MISTAKES.add(
-    "scaled by the usual width",
-    "The scores are always divided by the square root of embed_dim / num_heads. With a head_dim of its own, a head's "
-    "width is head_dim.",
-    (_ROOT, "math.sqrt(self.width)"),
-    (_MADE, f"{_MADE}; self.attention.width = embed_dim // num_heads"),
-)
-MISTAKES.add(
-    "scaled twice",
-    "The scores are scaled twice: the attention of exercise 2 divides by the square root of head_dim already.",
-    ("self.to_queries(x)", "(self.to_queries(x) / math.sqrt(self.head_dim))"),
-)
-MISTAKES.add(
-    "head_dim ignored",
-    "`head_dim` has no effect: the projections map embed_dim to embed_dim, not to num_heads * head_dim.",
-    ("if head_dim is None:", "if True:"),
-)
-MISTAKES.add(
-    "always wide heads",
-    "Every head is as wide as the model. With head_dim=None a head is embed_dim // num_heads wide.",
-    ("if head_dim is None:", "head_dim = embed_dim\n        if False:"),
-)
-MISTAKES.add(
-    "a remainder passed over",
-    "Where embed_dim does not divide by num_heads, features get lost silently. Raise an error, as the skeleton does.",
-    ("if embed_dim % num_heads:", "if False:"),
-)
-MISTAKES.add(
-    "dropout not passed on",
-    "The `dropout` argument has no effect: hand it on to the attention.",
-    (_MADE, "DotProductAttention(0.0)"),
-)
-MISTAKES.add(
-    "dropout on the output as well",
-    "Dropout falls on the layer's output, too. It belongs on the attention's weights alone.",
-    (_UNIFY, f"self.attention.dropout({_UNIFY})"),
-)
-MISTAKES.add(
-    "dropout on the output alone",
-    "Dropout falls on the layer's output. It belongs on the attention's weights, after softmax.",
-    ("self.dropout(weights)", "weights"),
-    (_UNIFY, f"self.attention.dropout({_UNIFY})"),
-)
-MISTAKES.add(
-    "a fixed dropout",
-    "Dropout is 0.1 whatever the `dropout` argument says: hand it on to the attention.",
-    (_MADE, "DotProductAttention(0.1)"),
-)
-MISTAKES.add("mask not passed on", "The mask has no effect: hand it on to the attention.", ("values, mask)", "values)"))
-MISTAKES.add(
-    "mask not passed on with a context",
-    "With a `context` the mask has no effect: it counts there as well.",
-    (_IF, f"mask = mask if context is None else None\n        {_IF}"),
-)
-MISTAKES.add(
-    "heads averaged",
-    "The heads are averaged before `unify_heads`. They should stand side by side: (b, t, h * d).",
-    (".transpose(1, 2).reshape(b, tq, h * d)", ".mean(1).repeat(1, 1, h)"),
-)
-for _name, _sentence in {
-    "no scaling": "The scores are not scaled: divide them by the square root of head_dim.",
-    "softmax over the queries": "Softmax runs over the queries. Each query shares out a weight of 1 among the keys.",
-    "softmax over the heads": "Softmax runs over the heads: each head has weights of its own, over the keys.",
-    "heads joined by reshape alone": "The heads are joined in the wrong order: bring them behind the words, "
-    "(b, t, h, d), before you reshape to (b, t, h * d).",
-    "heads joined feature by feature": "The heads are joined feature by feature. One head after the other is wanted, "
-    "h before d.",
-    "mask inverted": "The mask works the wrong way round: here True means that a word may be attended to (torch's own "
-    "layers mean the opposite).",
-    "NaN where nothing may be attended to": "Where a word may attend to nothing, NaN comes out. The attention should "
-    "give zeros there, and `unify_heads` its bias.",
-    "an average where nothing may be attended to": "Where a word may attend to nothing, it gets the average of all "
-    "values. The attention should give zeros there.",
-    "dropout in eval mode": "Dropout is active in eval mode too, so predictions are random.",
-}.items():
-    MISTAKES.take(ex_02.MISTAKES, _name, _sentence)
 
 # The check
 

@@ -126,15 +126,14 @@ def look_at_places_of_dropout(subject: Subject, draw: Draw, case: type[Block], *
     if is_one_of(came[few], ways):
         ways = _ways(one, p, x)
     else:
-        came = came[few]
-        inside = _ways(one, p, x[few], inside=True)
-        if is_one_of(came, inside):
+        if is_one_of(came[few], _ways(one, p, x[few], inside=True)):
             return
         for missing in subsets(PLACES):
-            tried = (_ways(one, p, x[some], missing=missing) for some in (slice(1), few))
-            if all(is_one_of(came[: len(those)], those) for those in tried):
+            some = (slice(1), few, slice(None))
+            if all(is_one_of(came[each], _ways(one, p, x[each], missing=missing)) for each in some):
                 yield seen_left_out("Dropout in train mode" + one.words, missing)
                 return
+        came = came[few]
     number, kept = torch.arange(ways.shape[1]), all_kept(k)
     bits = (all_kept(one.sizes["h"])[number // 4**k], kept[number // 2**k % 2**k], kept[number % 2**k])
     told = {name: f"Nothing is ever dropped of {name}." for name in PLACES}
@@ -188,193 +187,110 @@ class Unbiased(nn.LayerNorm):
         return centred / (x.var(-1, keepdim=True) + self.eps).sqrt() * self.weight + self.bias
 
 
-MISTAKES = Mistakes(layers.TransformerBlock, OverText=OverText, AlongWords=AlongWords, Unbiased=Unbiased)
-_SUM, _MLP_SUM, _IF = "x + self.dropout(self.", "x + self.dropout(self.mlp", "if self.norm_first:"
-_KEEP_INPUT = (_IF, f"start = x\n        {_IF}")
-_ACTIVATION, _HIDDEN = "activations[activation]()", "2 * embed_dim if hidden_dim is None else hidden_dim"
-
-MISTAKES.add(
-    "no residual path around the attention",
-    "The attention's output takes the place of its input. Add the input: that is the residual path.",
-    (f"{_SUM}attention", "self.dropout(self.attention"),
-)
-MISTAKES.add(
-    "no residual path around the MLP",
-    "The MLP's output takes the place of its input. Add the input: that is the residual path.",
-    (_MLP_SUM, "self.dropout(self.mlp"),
-)
-MISTAKES.add(
-    "no residual path",
-    "Nothing is added: both residual paths, around the attention and around the MLP, are missing.",
-    (_SUM, "self.dropout(self."),
-)
-MISTAKES.add(
-    "the block's input added twice",
-    "The block's own input is added after the MLP. What is added there is what went into the MLP.",
-    (_MLP_SUM, "start + self.dropout(self.mlp"),
-    _KEEP_INPUT,
-)
-MISTAKES.add(
-    "attention and MLP side by side",
-    "The MLP reads the block's input. It should read what the attention's half has made of it.",
-    ("self.mlp(x)", "self.mlp(start)"),
-    ("self.mlp(self.norm_2(x))", "self.mlp(self.norm_2(start))"),
-    _KEEP_INPUT,
-)
-MISTAKES.add(
-    "norm before adding",
-    "The norm sees the attention's (or the MLP's) output alone, and the input is added after it. Add first, then "
-    "normalize the sum.",
-    ("self.norm_1(x + ", "x + self.norm_1("),
-    ("self.norm_2(x + ", "x + self.norm_2("),
-)
-MISTAKES.add(
-    "always norm first",
-    "The norms come first although norm_first=False: without it, add, then normalize the sum.",
-    (_IF, "if True:"),
-)
-MISTAKES.add(
-    "never norm first",
-    "`norm_first` has no effect: with norm_first=True each norm comes before the attention or the MLP.",
-    (_IF, "if False:"),
-)
-MISTAKES.add("norm_first inverted", "`norm_first` works the wrong way round.", (_IF, "if not self.norm_first:"))
-MISTAKES.add(
-    "norm first on the residual path",
-    "With norm_first=True, what is added is the normalized input. The residual path goes around the norm: add the "
-    "input itself.",
-    ("x + self.dropout(self.attention(self.norm_1(x)", "(x := self.norm_1(x)) + self.dropout(self.attention(x"),
-    ("x + self.dropout(self.mlp(self.norm_2(x)", "(x := self.norm_2(x)) + self.dropout(self.mlp(x"),
-)
-MISTAKES.add(
-    "no norms",
-    "Nothing is normalized: neither `norm_1` nor `norm_2` is ever used.",
-    ("self.norm_1(", "("),
-    ("self.norm_2(", "("),
-)
-MISTAKES.add(
-    "attention added twice",
-    "What the attention returns counts twice as much as its input. Add each of them once.",
-    (
-        "self.norm_1(x + self.dropout(self.attention(x, mask)))",
-        "self.norm_1(x + 2 * self.dropout(self.attention(x, mask)))",
-    ),
-    (
-        "x + self.dropout(self.attention(self.norm_1(x), mask))",
-        "x + 2 * self.dropout(self.attention(self.norm_1(x), mask))",
-    ),
-)
-MISTAKES.add(
-    "residual from the normed sum",
-    "What goes around the MLP is normalized once more. Add the MLP's output to its own input.",
-    ("self.norm_2(x + self.dropout(self.mlp(x)))", "self.norm_2(self.norm_2(x) + self.dropout(self.mlp(x)))"),
-)
-MISTAKES.add(
-    "one norm used twice",
-    "`norm_1` normalizes in both places. The second one is `norm_2`, with weights of its own.",
-    ("self.norm_2(", "self.norm_1("),
-)
-MISTAKES.add(
-    "one norm with two names",
-    "`norm_1` and `norm_2` are one and the same layer. Each needs weights of its own.",
-    ("self.norm_2 = nn.LayerNorm(embed_dim, eps=norm_eps)", "self.norm_2 = self.norm_1"),
-)
-MISTAKES.add(
-    "norms exchanged",
-    "`norm_2` stands at the attention and `norm_1` at the MLP: they are exchanged.",
-    ("self.norm_1(", "self.norm_0("),
-    ("self.norm_2(", "self.norm_1("),
-    ("self.norm_0(", "self.norm_2("),
-)
-MISTAKES.add(
-    "no second norm", "The sum after the MLP is not normalized: `norm_2` is never used.", ("self.norm_2(", "(")
-)
-MISTAKES.add(
-    "no second norm with the norm first",
-    "With norm_first=True, what goes into the MLP is not normalized: there, too, `norm_2` has its place.",
-    ("self.norm_2(x))", "x)"),
-)
-MISTAKES.add(
-    "residual path of the MLP after its norm",
-    "With norm_first=True, the MLP's residual path starts after `norm_2`. It should carry x as it came: the norm is "
-    "for what goes into the MLP alone.",
-    ("x + self.dropout(self.mlp(self.norm_2(x)", "(x := self.norm_2(x)) + self.dropout(self.mlp(x"),
-)
-MISTAKES.add(
-    "no first norm", "The sum after the attention is not normalized: `norm_1` is never used.", ("self.norm_1(", "(")
-)
-MISTAKES.add(
-    "norm over the whole text",
-    "The norm takes mean and variance over all words of a text. Layer norm looks at each word's features alone.",
-    ("nn.LayerNorm", "OverText"),
-)
-MISTAKES.add(
-    "norm along the words",
-    "The norm takes mean and variance of each feature along the words. It should take them along the features of a "
-    "word.",
-    ("nn.LayerNorm", "AlongWords"),
-)
-MISTAKES.add(
-    "variance divided by k - 1",
-    "The norm's variance is divided by k - 1, as `torch.var` does unless told otherwise. Layer norm divides by k.",
-    ("nn.LayerNorm", "Unbiased"),
-)
-MISTAKES.add(
-    "no activation",
-    "There is no activation between the MLP's two layers, so together they are no more than one linear layer.",
-    (_ACTIVATION, "nn.Identity()"),
-)
-MISTAKES.add(
-    "activation at the end",
-    "The activation comes after the MLP's second layer. It belongs between the two.",
-    (f"{_ACTIVATION},", ""),
-    ("nn.Linear(hidden_dim, embed_dim)", f"nn.Linear(hidden_dim, embed_dim), {_ACTIVATION}"),
-)
-MISTAKES.add(
-    "always ReLU", '`activation` has no effect: with activation="gelu" it is still ReLU.', (_ACTIVATION, "nn.ReLU()")
-)
-MISTAKES.add("always GELU", 'The activation is GELU although activation="relu".', (_ACTIVATION, "nn.GELU()"))
-MISTAKES.add(
-    "GELU approximated",
-    "This GELU is the approximation by tanh. torch's default, and BERT's, is the exact one.",
-    ('"gelu": nn.GELU', '"gelu": lambda: nn.GELU("tanh")'),
-)
-MISTAKES.add(
-    "hidden width of 4k",
-    "The MLP is four times as wide as the model inside. Here the default is 2 * embed_dim.",
-    ("2 * embed_dim if", "4 * embed_dim if"),
-)
-MISTAKES.add("hidden_dim ignored", "`hidden_dim` has no effect on the width of the MLP.", (_HIDDEN, "2 * embed_dim"))
-MISTAKES.add("norm_eps ignored", "`norm_eps` has no effect: hand it on to both norms.", (", eps=norm_eps", ""))
-MISTAKES.add(
-    "bias not passed on", "`bias` has no effect on the attention's projections: hand it on.", (", bias=bias", "")
-)
-MISTAKES.add(
-    "always a bias",
-    "The attention's projections have a bias although bias=False: hand `bias` on.",
-    (", bias=bias", ", bias=True"),
-)
-MISTAKES.add("mask not passed on", "The mask has no effect: hand it on to the attention.", (", mask)", ")"))
-MISTAKES.add(
-    "mask inverted",
-    "The mask works the wrong way round: here True means that a word may be attended to.",
-    (", mask)", ", None if mask is None else ~mask)"),
-)
-MISTAKES.add(
-    "dropout in eval mode",
-    "Dropout is active in eval mode too, so predictions are random. `nn.Dropout` knows the mode; `F.dropout` has to be "
-    "told.",
-    ("nn.Dropout(dropout)", "lambda x: nn.functional.dropout(x, dropout)"),
-)
-MISTAKES.add(
-    "no dropout",
-    "Nothing is dropped in train mode: the `dropout` argument has no effect.",
-    ("super().__init__()", "super().__init__(); dropout = 0.0"),
-)
-MISTAKES.add(
-    "attention's dropout not passed on",
-    "The attention drops with its own default of 0.1 whatever `dropout` says: hand `dropout` on to it.",
-    (", dropout=dropout", ""),
+MISTAKES = Mistakes(layers.TransformerBlock, OverText=OverText, AlongWords=AlongWords, Unbiased=Unbiased).read(
+    r"""
+    no residual path around the attention: The attention's output takes the place of its input. Add the input: that is
+    the residual path.
+        x + self.dropout(self.attention => self.dropout(self.attention
+    no residual path around the MLP: The MLP's output takes the place of its input. Add the input: that is the residual
+    path.
+        x + self.dropout(self.mlp => self.dropout(self.mlp
+    no residual path: Nothing is added: both residual paths, around the attention and around the MLP, are missing.
+        x + self.dropout(self. => self.dropout(self.
+    the block's input added twice: The block's own input is added after the MLP. What is added there is what went into
+    the MLP.
+        x + self.dropout(self.mlp => start + self.dropout(self.mlp
+        if self.norm_first: => start = x\n        if self.norm_first:
+    attention and MLP side by side: The MLP reads the block's input. It should read what the attention's half has made
+    of it.
+        self.mlp(x) => self.mlp(start)
+        self.mlp(self.norm_2(x)) => self.mlp(self.norm_2(start))
+        if self.norm_first: => start = x\n        if self.norm_first:
+    norm before adding: The norm sees the attention's (or the MLP's) output alone, and the input is added after it. Add
+    first, then normalize the sum.
+        self.norm_1(x +  => x + self.norm_1(
+        self.norm_2(x +  => x + self.norm_2(
+    always norm first: The norms come first although norm_first=False: without it, add, then normalize the sum.
+        if self.norm_first: => if True:
+    never norm first: `norm_first` has no effect: with norm_first=True each norm comes before the attention or the MLP.
+        if self.norm_first: => if False:
+    norm_first inverted: `norm_first` works the wrong way round.
+        if self.norm_first: => if not self.norm_first:
+    norm first on the residual path: With norm_first=True, what is added is the normalized input. The residual path goes
+    around the norm: add the input itself.
+        x + self.dropout(self.attention(self.norm_1(x) => (x := self.norm_1(x)) + self.dropout(self.attention(x
+        x + self.dropout(self.mlp(self.norm_2(x) => (x := self.norm_2(x)) + self.dropout(self.mlp(x
+    no norms: Nothing is normalized: neither `norm_1` nor `norm_2` is ever used.
+        self.norm_1( => (
+        self.norm_2( => (
+    attention added twice: What the attention returns counts twice as much as its input. Add each of them once.
+        norm_1(x + self.dropout(self. => norm_1(x + 2 * self.dropout(self.
+        x + self.dropout(self.attention => x + 2 * self.dropout(self.attention
+    residual from the normed sum: What goes around the MLP is normalized once more. Add the MLP's output to its own
+    input.
+        self.norm_2(x + self.dropout(self.mlp(x))) => self.norm_2(self.norm_2(x) + self.dropout(self.mlp(x)))
+    one norm used twice: `norm_1` normalizes in both places. The second one is `norm_2`, with weights of its own.
+        self.norm_2( => self.norm_1(
+    one norm with two names: `norm_1` and `norm_2` are one and the same layer. Each needs weights of its own.
+        self.norm_2 = nn.LayerNorm(embed_dim, eps=norm_eps) => self.norm_2 = self.norm_1
+    norms exchanged: `norm_2` stands at the attention and `norm_1` at the MLP: they are exchanged.
+        self.norm_1( => self.norm_0(
+        self.norm_2( => self.norm_1(
+        self.norm_0( => self.norm_2(
+    no second norm: The sum after the MLP is not normalized: `norm_2` is never used.
+        self.norm_2( => (
+    no second norm with the norm first: With norm_first=True, what goes into the MLP is not normalized: there, too,
+    `norm_2` has its place.
+        self.norm_2(x)) => x)
+    residual path of the MLP after its norm: With norm_first=True, the MLP's residual path starts after `norm_2`. It
+    should carry x as it came: the norm is for what goes into the MLP alone.
+        x + self.dropout(self.mlp(self.norm_2(x) => (x := self.norm_2(x)) + self.dropout(self.mlp(x
+    no first norm: The sum after the attention is not normalized: `norm_1` is never used.
+        self.norm_1( => (
+    norm over the whole text: The norm takes mean and variance over all words of a text. Layer norm looks at each word's
+    features alone.
+        nn.LayerNorm => OverText
+    norm along the words: The norm takes mean and variance of each feature along the words. It should take them along
+    the features of a word.
+        nn.LayerNorm => AlongWords
+    variance divided by k - 1: The norm's variance is divided by k - 1, as `torch.var` does unless told otherwise. Layer
+    norm divides by k.
+        nn.LayerNorm => Unbiased
+    no activation: There is no activation between the MLP's two layers, so together they are no more than one linear
+    layer.
+        activations[activation]() => nn.Identity()
+    activation at the end: The activation comes after the MLP's second layer. It belongs between the two.
+        activations[activation](), =>
+        nn.Linear(hidden_dim, embed_dim) => nn.Linear(hidden_dim, embed_dim), activations[activation]()
+    always ReLU: `activation` has no effect: with activation="gelu" it is still ReLU.
+        activations[activation]() => nn.ReLU()
+    always GELU: The activation is GELU although activation="relu".
+        activations[activation]() => nn.GELU()
+    GELU approximated: This GELU is the approximation by tanh. torch's default, and BERT's, is the exact one.
+        "gelu": nn.GELU => "gelu": lambda: nn.GELU("tanh")
+    hidden width of 4k: The MLP is four times as wide as the model inside. Here the default is 2 * embed_dim.
+        2 * embed_dim if => 4 * embed_dim if
+    hidden_dim ignored: `hidden_dim` has no effect on the width of the MLP.
+        2 * embed_dim if hidden_dim is None else hidden_dim => 2 * embed_dim
+    norm_eps ignored: `norm_eps` has no effect: hand it on to both norms.
+        , eps=norm_eps =>
+    bias not passed on: `bias` has no effect on the attention's projections: hand it on.
+        , bias=bias =>
+    always a bias: The attention's projections have a bias although bias=False: hand `bias` on.
+        , bias=bias => , bias=True
+    mask not passed on: The mask has no effect: hand it on to the attention.
+        , mask) => )
+    mask inverted: The mask works the wrong way round: here True means that a word may be attended to.
+        , mask) => , None if mask is None else ~mask)
+    dropout in eval mode: Dropout is active in eval mode too, so predictions are random. `nn.Dropout` knows the mode;
+    `F.dropout` has to be told.
+        nn.Dropout(dropout) => lambda x: nn.functional.dropout(x, dropout)
+    no dropout: Nothing is dropped in train mode: the `dropout` argument has no effect.
+        super().__init__() => super().__init__(); dropout = 0.0
+    attention's dropout not passed on: The attention drops with its own default of 0.1 whatever `dropout` says: hand
+    `dropout` on to it.
+        , dropout=dropout =>
+    """
 )
 
 # The check

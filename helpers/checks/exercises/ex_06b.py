@@ -125,7 +125,9 @@ def look_at_places_of_dropout(subject: Subject, draw: Draw, case: type[Decoder])
         if is_one_of(came[few], _ways(one, P, few, inside=True)):
             return
         for missing in subsets(PLACES):
-            if all(is_one_of(came[some], _ways(one, P, some, missing=missing)) for some in (slice(1), few)):
+            if all(
+                is_one_of(came[some], _ways(one, P, some, missing=missing)) for some in (slice(1), few, slice(None))
+            ):
                 yield seen_left_out(what, missing)
                 return
         yield seen_dropout(came[few], ways, {}, P, told, what)
@@ -169,235 +171,122 @@ def _ways(case: Decoder, p: float, few: slice, inside: bool = False, missing: Co
 
 # Mistakes
 
-MISTAKES = Mistakes(layers.DecoderBlock)
-_JOINED, _CAUSAL, _IF, _END = (
-    "allowed & mask",
-    "causal_mask(x.shape[1])",
-    "if memory is not None:",
-    "return self.norm_3(",
-)
-_FIRST = "x = self.norm_1(x + self.dropout(self.self_attention(x, allowed)))"
-_CROSS, _HIDDEN = "(x, memory_mask, context=memory)", "2 * embed_dim if hidden_dim is None else hidden_dim"
-_NORM_2, _NORM_3 = "self.norm_2 = nn.LayerNorm(embed_dim)", "self.norm_3 = nn.LayerNorm(embed_dim)"
-
-# What a word may see
-
-MISTAKES.add(
-    "the mask replaces the causal one",
-    "Where a mask is given, the causal one is forgotten, and words see the future. Both must allow: join with `&`.",
-    (_JOINED, "mask"),
-)
-MISTAKES.add(
-    "no causal mask",
-    "Words see the words after them: nothing is causal here. `causal_mask` belongs to the attention to x, always.",
-    (_JOINED, "mask"),
-    (f"{_CAUSAL}.to(x.device)", "None"),
-)
-MISTAKES.add(
-    "causal only where a mask is given",
-    "Where no mask is given, words see the words after them. The causal mask holds always, with a `mask` or without.",
-    (f"allowed = {_CAUSAL}.to(x.device)", "allowed = None"),
-    (_JOINED, f"{_CAUSAL}.to(x.device) & mask"),
-)
-MISTAKES.add(
-    "mask not passed on",
-    "`mask` has no effect: only the causal mask reaches the attention to x. Join the two with `&`.",
-    (_JOINED, "allowed"),
-)
-MISTAKES.add(
-    "either mask is enough",
-    "The two masks are joined with `|` or `+`, so a word may be attended to where either allows it. Both must: `&`.",
-    (_JOINED, "allowed | mask"),
-)
-MISTAKES.add(
-    "the mask inverted",
-    "`mask` works the wrong way round: here True means that a word may be attended to.",
-    (_JOINED, "allowed & ~mask"),
-)
-MISTAKES.add(
-    "the causal mask turned round",
-    "Each word sees itself and the words after it: the causal mask is turned round.",
-    (_CAUSAL, f"{_CAUSAL}.T"),
-)
-MISTAKES.add(
-    "the causal mask inverted",
-    "Each word sees only the words after it: the causal mask goes in inverted, as torch's own layers want it.",
-    (_CAUSAL, f"~{_CAUSAL}"),
-)
-MISTAKES.add(
-    "a word does not see itself",
-    "A word may not attend to itself here. In the causal mask it may.",
-    (_CAUSAL, f"{_CAUSAL}.tril(-1)"),
-)
-
-# The memory
-
-MISTAKES.add(
-    "memory ignored",
-    "`memory` has no effect: there is no attention to it, or its result is never used.",
-    (_IF, "if False:"),
-)
-MISTAKES.add(
-    "keys and values from x",
-    "The second attention takes its keys and values from x. They come from the memory: `context=memory`.",
-    (_CROSS, "(x)"),
-)
-MISTAKES.add(
-    "x and memory exchanged",
-    "The queries come from the memory, and keys and values from x. Each word of x asks: queries are x's.",
-    (_CROSS, "(memory, context=x)"),
-)
-MISTAKES.add(
-    "x and memory exchanged",
-    "The queries come from the memory, and keys and values from x. Each word of x asks: queries are x's.",
-    (_CROSS, "(memory, memory_mask, context=x)"),
-)
-MISTAKES.add(
-    "attention to x where there is no memory",
-    "Without a memory, the second attention should be left out, with its sum and its norm. Here it attends to x.",
-    (_IF, "if True:"),
-)
-MISTAKES.add(
-    "the second norm where there is no memory",
-    "Without a memory, the second norm should be left out too, and here it is not.",
-    (_END, f"x = self.norm_2(x) if memory is None else x\n        {_END}"),
-)
-MISTAKES.add(
-    "memory mask not passed on",
-    "`memory_mask` has no effect: hand it on to the attention to the memory.",
-    ("memory_mask, context", "None, context"),
-)
-MISTAKES.add(
-    "the memory mask inverted",
-    "`memory_mask` works the wrong way round: here True means that a word may be attended to.",
-    ("memory_mask, context", "None if memory_mask is None else ~memory_mask, context"),
-)
-MISTAKES.add(
-    "the text's mask over the memory",
-    "The attention to the memory is handed the mask of x. The memory has a mask of its own, `memory_mask`, which may "
-    "be None: all of it is there already.",
-    ("memory_mask, context", "allowed, context"),
-)
-MISTAKES.add(
-    "a causal mask over the memory",
-    "The attention to the memory is causal too. The memory is all there already: each word may look at all of it.",
-    (
-        "memory_mask, context",
-        "x.new_ones(x.shape[1], memory.shape[1]).tril().bool() & (memory_mask is None or memory_mask), context",
-    ),
-)
-MISTAKES.add(
-    "the memory first",
-    "The attention to the memory comes before the one to the text so far. The text so far comes first.",
-    (_FIRST, ""),
-    (_END, f"{_FIRST}\n        {_END}"),
-)
-MISTAKES.add(
-    "the memory asked with the block's input",
-    "The attention to the memory reads the block's input. It should read what the first attention has made of it.",
-    (_FIRST, f"start = x; {_FIRST}"),
-    (_CROSS, "(start, memory_mask, context=memory)"),
-)
-
-# Sums and norms
-
-MISTAKES.add(
-    "nothing added to the first attention",
-    "The output of the attention to x takes the place of x. Add x: that is the residual path.",
-    ("x + self.dropout(self.self_attention", "self.dropout(self.self_attention"),
-)
-MISTAKES.add(
-    "nothing added to the second attention",
-    "The output of the attention to the memory takes the place of x. Add x: that is the residual path.",
-    ("x + self.dropout(self.cross_attention", "self.dropout(self.cross_attention"),
-)
-MISTAKES.add(
-    "nothing added to the MLP",
-    "The MLP's output takes the place of its input. Add the input: that is the residual path.",
-    ("x + self.dropout(self.mlp", "self.dropout(self.mlp"),
-)
-MISTAKES.add(
-    "norm first",
-    "The norms come before attention and MLP. Here: add, then normalize the sum.",
-    ("self.norm_1(x + self.dropout(self.self_attention(x,", "(x + self.dropout(self.self_attention(self.norm_1(x),"),
-    ("self.norm_2(x + self.dropout(self.cross_attention(x,", "(x + self.dropout(self.cross_attention(self.norm_2(x),"),
-    ("self.norm_3(x + self.dropout(self.mlp(x))", "(x + self.dropout(self.mlp(self.norm_3(x)))"),
-)
-MISTAKES.add(
-    "norm before adding",
-    "Each norm sees what attention or MLP return, alone, and the input is added after it. Add first, then normalize "
-    "the sum.",
-    ("self.norm_1(x + ", "x + self.norm_1("),
-    ("self.norm_2(x + ", "x + self.norm_2("),
-    ("self.norm_3(x + ", "x + self.norm_3("),
-)
-MISTAKES.add(
-    "no norm after the memory",
-    "The sum after the attention to the memory is not normalized.",
-    ("self.norm_2(x", "(x"),
-)
-MISTAKES.add("no norm at the end", "The sum after the MLP is not normalized.", ("self.norm_3(x", "(x"))
-MISTAKES.add(
-    "the first norm twice",
-    "`norm_1` stands after both attentions. Each sum has a norm of its own: `norm_2` comes after the memory.",
-    ("self.norm_2(x", "self.norm_1(x"),
-)
-MISTAKES.add(
-    "the second norm twice",
-    "`norm_2` stands after the memory and at the end. Each sum has a norm of its own: `norm_3` comes last.",
-    ("self.norm_3(x", "self.norm_2(x"),
-)
-MISTAKES.add(
-    "the first attention twice",
-    "`self_attention` looks at the memory, too. `cross_attention` is there for that, with weights of its own.",
-    ("self.cross_attention(x,", "self.self_attention(x,"),
-)
-MISTAKES.add(
-    "one norm for all",
-    "One norm serves in all places. Make three, each with weights of its own: one after each sum.",
-    (_NORM_2, "self.norm_2 = self.norm_1"),
-    (_NORM_3, "self.norm_3 = self.norm_1"),
-)
-MISTAKES.add(
-    "one attention for both",
-    "One and the same attention layer looks at the text so far and at the memory. Make two: they look for different "
-    "things.",
-    (
-        "self.cross_attention = SelfAttention(embed_dim, num_heads, dropout=dropout)",
-        "self.cross_attention = self.self_attention",
-    ),
-)
-
-# The MLP, and dropout
-
-MISTAKES.add("MLP not used", "The MLP is made and never used.", ("x + self.dropout(self.mlp(x))", "x"))
-MISTAKES.add(
-    "no activation",
-    "There is no activation between the MLP's two layers, so together they are no more than one linear layer.",
-    ("nn.ReLU()", "nn.Identity()"),
-)
-MISTAKES.add("GELU", "The activation is GELU; this block has ReLU.", ("nn.ReLU()", "nn.GELU()"))
-MISTAKES.add(
-    "hidden width of 4k",
-    "The MLP is four times as wide as the model inside. Here the default is 2 * embed_dim.",
-    ("2 * embed_dim if", "4 * embed_dim if"),
-)
-MISTAKES.add("hidden_dim ignored", "`hidden_dim` has no effect on the width of the MLP.", (_HIDDEN, "2 * embed_dim"))
-MISTAKES.add(
-    "dropout in eval mode",
-    "Dropout is active in eval mode too, so predictions are random. `nn.Dropout` knows the mode; `F.dropout` has to be "
-    "told.",
-    ("nn.Dropout(dropout)", "lambda x: nn.functional.dropout(x, dropout)"),
-)
-MISTAKES.add(
-    "no dropout",
-    "Nothing is dropped in train mode: the `dropout` argument has no effect.",
-    ("super().__init__()", "super().__init__(); dropout = 0.0"),
-)
-MISTAKES.add(
-    "attention's dropout not passed on",
-    "The attention layers drop with their own default of 0.1 whatever `dropout` says: hand `dropout` on to them.",
-    (", dropout=dropout", ""),
+MISTAKES = Mistakes(layers.DecoderBlock).read(
+    r"""
+    the mask replaces the causal one: Where a mask is given, the causal one is forgotten, and words see the future. Both
+    must allow: join with `&`.
+        allowed & mask => mask
+    no causal mask: Words see the words after them: nothing is causal here. `causal_mask` belongs to the attention to x,
+    always.
+        allowed & mask => mask
+        causal_mask(x.shape[1]).to(x.device) => None
+    causal only where a mask is given: Where no mask is given, words see the words after them. The causal mask holds
+    always, with a `mask` or without.
+        allowed = causal_mask(x.shape[1]).to(x.device) => allowed = None
+        allowed & mask => causal_mask(x.shape[1]).to(x.device) & mask
+    mask not passed on: `mask` has no effect: only the causal mask reaches the attention to x. Join the two with `&`.
+        allowed & mask => allowed
+    either mask is enough: The two masks are joined with `|` or `+`, so a word may be attended to where either allows
+    it. Both must: `&`.
+        allowed & mask => allowed | mask
+    the mask inverted: `mask` works the wrong way round: here True means that a word may be attended to.
+        allowed & mask => allowed & ~mask
+    the causal mask turned round: Each word sees itself and the words after it: the causal mask is turned round.
+        causal_mask(x.shape[1]) => causal_mask(x.shape[1]).T
+    the causal mask inverted: Each word sees only the words after it: the causal mask goes in inverted, as torch's own
+    layers want it.
+        causal_mask(x.shape[1]) => ~causal_mask(x.shape[1])
+    a word does not see itself: A word may not attend to itself here. In the causal mask it may.
+        causal_mask(x.shape[1]) => causal_mask(x.shape[1]).tril(-1)
+    memory ignored: `memory` has no effect: there is no attention to it, or its result is never used.
+        if memory is not None: => if False:
+    keys and values from x: The second attention takes its keys and values from x. They come from the memory:
+    `context=memory`.
+        (x, memory_mask, context=memory) => (x)
+    x and memory exchanged: The queries come from the memory, and keys and values from x. Each word of x asks: queries
+    are x's.
+        (x, memory_mask, context=memory) => (memory, context=x)
+      or
+        (x, memory_mask, context=memory) => (memory, memory_mask, context=x)
+    attention to x where there is no memory: Without a memory, the second attention should be left out, with its sum and
+    its norm. Here it attends to x.
+        if memory is not None: => if True:
+    the second norm where there is no memory: Without a memory, the second norm should be left out too, and here it is
+    not.
+        return self.norm_3( => x = self.norm_2(x) if memory is None else x\n        return self.norm_3(
+    memory mask not passed on: `memory_mask` has no effect: hand it on to the attention to the memory.
+        memory_mask, context => None, context
+    the memory mask inverted: `memory_mask` works the wrong way round: here True means that a word may be attended to.
+        memory_mask, context => None if memory_mask is None else ~memory_mask, context
+    the text's mask over the memory: The attention to the memory is handed the mask of x. The memory has a mask of its
+    own, `memory_mask`, which may be None: all of it is there already.
+        memory_mask, context => allowed, context
+    a causal mask over the memory: The attention to the memory is causal too. The memory is all there already: each word
+    may look at all of it.
+        memory_mask, => x.new_ones(x.shape[1], memory.shape[1]).tril().bool() & (memory_mask is None or memory_mask),
+    the memory first: The attention to the memory comes before the one to the text so far. The text so far comes first.
+        x = self.norm_1(x + self.dropout(self.self_attention(x, allowed))) =>
+        return => x = self.norm_1(x + self.dropout(self.self_attention(x, allowed)))\n        return
+    the memory asked with the block's input: The attention to the memory reads the block's input. It should read what
+    the first attention has made of it.
+        x = self.norm_1 => start = x; x = self.norm_1
+        (x, memory_mask, context=memory) => (start, memory_mask, context=memory)
+    nothing added to the first attention: The output of the attention to x takes the place of x. Add x: that is the
+    residual path.
+        x + self.dropout(self.self_attention => self.dropout(self.self_attention
+    nothing added to the second attention: The output of the attention to the memory takes the place of x. Add x: that
+    is the residual path.
+        x + self.dropout(self.cross_attention => self.dropout(self.cross_attention
+    nothing added to the MLP: The MLP's output takes the place of its input. Add the input: that is the residual path.
+        x + self.dropout(self.mlp => self.dropout(self.mlp
+    norm first: The norms come before attention and MLP. Here: add, then normalize the sum.
+        self.norm_1(x + self.dropout(self.self_attention(x, => (x + self.dropout(self.self_attention(self.norm_1(x),
+        self.norm_2(x + self.dropout(self.cross_attention(x => (x + self.dropout(self.cross_attention(self.norm_2(x)
+        self.norm_3(x + self.dropout(self.mlp(x)) => (x + self.dropout(self.mlp(self.norm_3(x)))
+    norm before adding: Each norm sees what attention or MLP return, alone, and the input is added after it. Add first,
+    then normalize the sum.
+        self.norm_1(x +  => x + self.norm_1(
+        self.norm_2(x +  => x + self.norm_2(
+        self.norm_3(x +  => x + self.norm_3(
+    no norm after the memory: The sum after the attention to the memory is not normalized.
+        self.norm_2(x => (x
+    no norm at the end: The sum after the MLP is not normalized.
+        self.norm_3(x => (x
+    the first norm twice: `norm_1` stands after both attentions. Each sum has a norm of its own: `norm_2` comes after
+    the memory.
+        self.norm_2(x => self.norm_1(x
+    the second norm twice: `norm_2` stands after the memory and at the end. Each sum has a norm of its own: `norm_3`
+    comes last.
+        self.norm_3(x => self.norm_2(x
+    the first attention twice: `self_attention` looks at the memory, too. `cross_attention` is there for that, with
+    weights of its own.
+        self.cross_attention(x, => self.self_attention(x,
+    one norm for all: One norm serves in all places. Make three, each with weights of its own: one after each sum.
+        self.norm_2 = nn.LayerNorm(embed_dim) => self.norm_2 = self.norm_1
+        self.norm_3 = nn.LayerNorm(embed_dim) => self.norm_3 = self.norm_1
+    one attention for both: One and the same attention layer looks at the text so far and at the memory. Make two: they
+    look for different things.
+        cross_attention = SelfAttention(embed_dim, num_heads, dropout=dropout) => cross_attention = self.self_attention
+    MLP not used: The MLP is made and never used.
+        x + self.dropout(self.mlp(x)) => x
+    no activation: There is no activation between the MLP's two layers, so together they are no more than one linear
+    layer.
+        nn.ReLU() => nn.Identity()
+    GELU: The activation is GELU; this block has ReLU.
+        nn.ReLU() => nn.GELU()
+    hidden width of 4k: The MLP is four times as wide as the model inside. Here the default is 2 * embed_dim.
+        2 * embed_dim if => 4 * embed_dim if
+    hidden_dim ignored: `hidden_dim` has no effect on the width of the MLP.
+        2 * embed_dim if hidden_dim is None else hidden_dim => 2 * embed_dim
+    dropout in eval mode: Dropout is active in eval mode too, so predictions are random. `nn.Dropout` knows the mode;
+    `F.dropout` has to be told.
+        nn.Dropout(dropout) => lambda x: nn.functional.dropout(x, dropout)
+    no dropout: Nothing is dropped in train mode: the `dropout` argument has no effect.
+        super().__init__() => super().__init__(); dropout = 0.0
+    attention's dropout not passed on: The attention layers drop with their own default of 0.1 whatever `dropout` says:
+    hand `dropout` on to them.
+        , dropout=dropout =>
+    """
 )
 
 # The check

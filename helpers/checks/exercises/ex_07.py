@@ -635,221 +635,119 @@ def _told(layer: str, name: str, word: str) -> str:
 
 # Mistakes
 
-MISTAKES = Mistakes(layers.Transformer)
-_START = "self.positions(self.embedding(token_ids) * math.sqrt(self.embed_dim))"
-_WORDS = "self.embedding(token_ids) * math.sqrt(self.embed_dim)"
-_BLOCK, _MASK4 = "x = block(x, mask[:, None, None, :])", "mask[:, None, None, :]"
-_TOTAL, _MEAN, _LOGITS = "x.masked_fill(~mask[:, :, None], 0.0).sum(dim=1)", "total / counts", "self.classifier(pooled)"
-_COUNTS = "mask.sum(dim=1, keepdim=True).clamp(min=1)"
-_MAKE = "[TransformerBlock(embed_dim, num_heads, dropout=dropout) for _ in range(depth)]"
-
-# Words and positions
-
-MISTAKES.add(
-    "no scaling",
-    "The words' vectors are not scaled: multiply them by the square root of k before the positions are added.",
-    (" * math.sqrt(self.embed_dim)", ""),
+MISTAKES = Mistakes(layers.Transformer).read(
+    r"""
+    no scaling: The words' vectors are not scaled: multiply them by the square root of k before the positions are added.
+         * math.sqrt(self.embed_dim) =>
+    divided by the root of k: The words' vectors are divided by the square root of k, as attention's scores are.
+    Multiply them by it.
+        * math.sqrt(self.embed_dim) => / math.sqrt(self.embed_dim)
+    multiplied by k: The words' vectors are multiplied by k itself. Take its square root.
+        math.sqrt(self.embed_dim) => self.embed_dim
+    positions scaled too: Positions are multiplied by the square root of k along with the words. Scale the words first,
+    then add positions.
+        ) * math.sqrt(self.embed_dim)) => )) * math.sqrt(self.embed_dim)
+    no positions: Positions are left out: the model could not tell “dog bites man” from “man bites dog”.
+        positions(self.embedding(token_ids) * math.sqrt(self.embed_dim)
+            => embedding(token_ids) * math.sqrt(self.embed_dim
+    positions after the blocks: Positions are added after the blocks. Attention needs them: add them to the words,
+    before the first block.
+        positions(self.embedding(token_ids) * math.sqrt(self.embed_dim)
+            => embedding(token_ids) * math.sqrt(self.embed_dim
+        counts = => x = self.positions(x); counts =
+    no positions and no scaling: The blocks are given the embeddings as they are. Multiply them by the square root of k,
+    then add positions.
+        self.positions(self.embedding(token_ids) * math.sqrt(self.embed_dim)) => self.embedding(token_ids)
+    positions without words: The blocks are given positions alone, with the words lost: `self.positions` adds to what it
+    is handed.
+        self.embedding(token_ids) * math.sqrt(self.embed_dim
+            => torch.zeros_like(self.embedding(token_ids) * math.sqrt(self.embed_dim)
+    positions added twice: Positions are added twice: `self.positions(x)` returns x and positions together, so do not
+    add x once more.
+        embedding(token_ids) * math.sqrt(self.embed_dim
+            => positions(self.embedding(token_ids) * math.sqrt(self.embed_dim)
+    words added twice: Words are added twice: `self.positions(x)` returns x and positions together.
+        self.positions( => self.embedding(token_ids) * math.sqrt(self.embed_dim) + self.positions(
+    embeddings detached: No gradient reaches the embeddings: they are detached, and would never learn.
+        self.embedding(token_ids) * => self.embedding(token_ids).detach() *
+    one block only: There is one block, whatever `depth` says. Make as many as `depth`.
+        range(depth) => range(1)
+    the same block again and again: The blocks share their weights: `[block] * depth` is the same block several times.
+    Make a new one each time.
+        ) for _ in range(depth)] => )] * depth
+    blocks in a plain list: The blocks stand in a plain Python list: they would not be trained, or moved to a GPU. Put
+    them in an `nn.ModuleList`.
+        nn.ModuleList([TransformerBlock(embed_dim, num_heads, dropout=dropout) for _ in range(depth)])
+            => [TransformerBlock(embed_dim, num_heads, dropout=dropout) for _ in range(depth)]
+    blocks left out: The blocks are there, but nothing goes through them.
+        x = block(x, mask[:, None, None, :]) => pass
+    each block on the same input: Each block is given the first block's input. Give it what the block before it
+    returned: `x = block(x, …)`.
+        for block in => start = x\n        for block in
+        block(x, mask => block(start, mask
+    blocks whose result is lost: What the blocks return is lost, and their input is averaged. Keep it: `x = block(x,
+    …)`.
+        x = block(x, mask[:, None, None, :]) => block(x, mask[:, None, None, :])
+    blocks without the mask: The blocks do not get the mask, so words attend to padding. Hand it over as (b, 1, 1, t).
+        x = block(x, mask[:, None, None, :]) => x = block(x)
+    mask upside down in the blocks: The blocks get the mask upside down, so words attend to padding alone. True means:
+    may be attended to.
+        mask[:, None, None, :] => ~mask[:, None, None, :]
+    padding averaged in: The mean is taken over all places, padding too. Leave the padding out of the sum and of the
+    number.
+        total / counts => x.mean(1)
+    divided by the padded length: The words are added up rightly, but divided by t, padding included. Divide by the
+    number of words of each text.
+        total / counts => total / x.shape[1]
+    padding in the sum: The sum runs over the padding too; only the number that it is divided by counts words. Make
+    padding zero first.
+        x.masked_fill(~mask[:, :, None], 0.0).sum(dim=1) => x.sum(dim=1)
+    mean over the padding: The mean is taken over the padding instead of the words: the mask is upside down there.
+        mask.sum(dim=1, keepdim=True).clamp(min=1) => (~mask).sum(dim=1, keepdim=True).clamp(min=1)
+        masked_fill(~mask => masked_fill(mask
+    one number of words for all texts: All texts are divided by the number of words in the whole batch. Each text has a
+    number of its own: count along the words' axis, `dim=1`.
+        total / counts => total / mask.sum()
+    sum instead of mean: The words' vectors are added up, but not divided by the number of words.
+        total / counts => total
+    largest instead of mean: Of each feature the largest value is taken. The mean is wanted.
+        total / counts => x.masked_fill(~mask[:, :, None], -math.inf).amax(1)
+    first word only: Only the first word is classified, as BERT does with its [CLS]. Here the mean over all words is
+    wanted.
+        total / counts => x[:, 0]
+    last word only: Only the last word of each text is classified. The mean over all its words is wanted.
+        total / counts => x[torch.arange(len(x)), mask.sum(1) - 1]
+    last place only: Only the last place of each row is classified, which may be padding. The mean over the words is
+    wanted.
+        total / counts => x[:, -1]
+    mean over the batch: The mean is taken over the batch: axis 0. The words stand along axis 1.
+        total / counts => x.masked_fill(~mask[:, :, None], 0.0).mean(0)
+    no mean: There are logits for each word. Take the mean over the words first: one row of logits for each text.
+        total / counts => x
+    a text without words divides by 0: A text without words is divided by 0 words, which gives NaN. Divide by at least
+    1: `clamp(min=1)`.
+        .clamp(min=1) =>
+    softmax on the logits: The output went through softmax. Return logits: cross-entropy applies softmax itself, and
+    once is enough.
+        self.classifier(pooled) => torch.softmax(self.classifier(pooled), -1)
+    log-softmax on the logits: The output went through log-softmax. Return the logits as they are: cross-entropy does
+    the rest.
+        self.classifier(pooled) => torch.log_softmax(self.classifier(pooled), -1)
+    ReLU on the logits: Negative logits are cut off by a ReLU. Return them as the classifier gives them.
+        self.classifier(pooled) => torch.relu(self.classifier(pooled))
+    the class instead of logits: The output holds the likeliest class of each text. Return the logits.
+        self.classifier(pooled) => self.classifier(pooled).argmax(-1)
+    no classifier: The mean comes back as it is. Send it through the classifier.
+        self.classifier(pooled) => pooled
+    max_len not handed on: A text longer than max_len goes through: hand max_len on to `PositionalEncoding`, which else
+    takes 512 tokens.
+        , dropout, max_len) => , dropout)
+    dropout in eval mode: Dropout is active in eval mode too, so predictions are random. `nn.Dropout` knows the mode by
+    itself.
+        self.positions(self.embedding(token_ids) * math.sqrt(self.embed_dim)
+            => nn.functional.dropout(self.positions(self.embedding(token_ids) * math.sqrt(self.embed_dim)), 0.1
+    """
 )
-MISTAKES.add(
-    "divided by the root of k",
-    "The words' vectors are divided by the square root of k, as attention's scores are. Multiply them by it.",
-    (" * math.sqrt(self.embed_dim)", " / math.sqrt(self.embed_dim)"),
-)
-MISTAKES.add(
-    "multiplied by k",
-    "The words' vectors are multiplied by k itself. Take its square root.",
-    ("math.sqrt(self.embed_dim)", "self.embed_dim"),
-)
-MISTAKES.add(
-    "positions scaled too",
-    "Positions are multiplied by the square root of k along with the words. Scale the words first, then add positions.",
-    (_START, "self.positions(self.embedding(token_ids)) * math.sqrt(self.embed_dim)"),
-)
-MISTAKES.add(
-    "no positions",
-    "Positions are left out: the model could not tell “dog bites man” from “man bites dog”.",
-    (_START, _WORDS),
-)
-MISTAKES.add(
-    "positions after the blocks",
-    "Positions are added after the blocks. Attention needs them: add them to the words, before the first block.",
-    (_START, _WORDS),
-    ("counts =", "x = self.positions(x); counts ="),
-)
-MISTAKES.add(
-    "no positions and no scaling",
-    "The blocks are given the embeddings as they are. Multiply them by the square root of k, then add positions.",
-    (_START, "self.embedding(token_ids)"),
-)
-MISTAKES.add(
-    "positions without words",
-    "The blocks are given positions alone, with the words lost: `self.positions` adds to what it is handed.",
-    (_START, f"self.positions(torch.zeros_like({_WORDS}))"),
-)
-MISTAKES.add(
-    "positions added twice",
-    "Positions are added twice: `self.positions(x)` returns x and positions together, so do not add x once more.",
-    (_START, f"self.positions({_START})"),
-)
-MISTAKES.add(
-    "words added twice",
-    "Words are added twice: `self.positions(x)` returns x and positions together.",
-    (_START, f"{_WORDS} + {_START}"),
-)
-MISTAKES.add(
-    "embeddings detached",
-    "No gradient reaches the embeddings: they are detached, and would never learn.",
-    ("self.embedding(token_ids) *", "self.embedding(token_ids).detach() *"),
-)
-
-# Blocks
-
-MISTAKES.add(
-    "one block only",
-    "There is one block, whatever `depth` says. Make as many as `depth`.",
-    ("range(depth)", "range(1)"),
-)
-MISTAKES.add(
-    "the same block again and again",
-    "The blocks share their weights: `[block] * depth` is the same block several times. Make a new one each time.",
-    (_MAKE, "[TransformerBlock(embed_dim, num_heads, dropout=dropout)] * depth"),
-)
-MISTAKES.add(
-    "blocks in a plain list",
-    "The blocks stand in a plain Python list: they would not be trained, or moved to a GPU. Put them in an "
-    "`nn.ModuleList`.",
-    (f"nn.ModuleList({_MAKE})", _MAKE),
-)
-MISTAKES.add("blocks left out", "The blocks are there, but nothing goes through them.", (_BLOCK, "pass"))
-MISTAKES.add(
-    "each block on the same input",
-    "Each block is given the first block's input. Give it what the block before it returned: `x = block(x, …)`.",
-    ("for block in", "start = x\n        for block in"),
-    ("block(x, mask", "block(start, mask"),
-)
-MISTAKES.add(
-    "blocks whose result is lost",
-    "What the blocks return is lost, and their input is averaged. Keep it: `x = block(x, …)`.",
-    (_BLOCK, _BLOCK.removeprefix("x = ")),
-)
-MISTAKES.add(
-    "blocks without the mask",
-    "The blocks do not get the mask, so words attend to padding. Hand it over as (b, 1, 1, t).",
-    (_BLOCK, "x = block(x)"),
-)
-MISTAKES.add(
-    "mask upside down in the blocks",
-    "The blocks get the mask upside down, so words attend to padding alone. True means: may be attended to.",
-    (_MASK4, f"~{_MASK4}"),
-)
-
-# The mean over the words
-
-MISTAKES.add(
-    "padding averaged in",
-    "The mean is taken over all places, padding too. Leave the padding out of the sum and of the number.",
-    (_MEAN, "x.mean(1)"),
-)
-MISTAKES.add(
-    "divided by the padded length",
-    "The words are added up rightly, but divided by t, padding included. Divide by the number of words of each text.",
-    (_MEAN, "total / x.shape[1]"),
-)
-MISTAKES.add(
-    "padding in the sum",
-    "The sum runs over the padding too; only the number that it is divided by counts words. Make padding zero first.",
-    (_TOTAL, "x.sum(dim=1)"),
-)
-MISTAKES.add(
-    "mean over the padding",
-    "The mean is taken over the padding instead of the words: the mask is upside down there.",
-    (_COUNTS, "(~mask).sum(dim=1, keepdim=True).clamp(min=1)"),
-    ("masked_fill(~mask", "masked_fill(mask"),
-)
-MISTAKES.add(
-    "one number of words for all texts",
-    "All texts are divided by the number of words in the whole batch. Each text has a number of its own: count along "
-    "the words' axis, `dim=1`.",
-    (_MEAN, "total / mask.sum()"),
-)
-MISTAKES.add(
-    "sum instead of mean",
-    "The words' vectors are added up, but not divided by the number of words.",
-    (_MEAN, "total"),
-)
-MISTAKES.add(
-    "largest instead of mean",
-    "Of each feature the largest value is taken. The mean is wanted.",
-    (_MEAN, "x.masked_fill(~mask[:, :, None], -math.inf).amax(1)"),
-)
-MISTAKES.add(
-    "first word only",
-    "Only the first word is classified, as BERT does with its [CLS]. Here the mean over all words is wanted.",
-    (_MEAN, "x[:, 0]"),
-)
-MISTAKES.add(
-    "last word only",
-    "Only the last word of each text is classified. The mean over all its words is wanted.",
-    (_MEAN, "x[torch.arange(len(x)), mask.sum(1) - 1]"),
-)
-MISTAKES.add(
-    "last place only",
-    "Only the last place of each row is classified, which may be padding. The mean over the words is wanted.",
-    (_MEAN, "x[:, -1]"),
-)
-MISTAKES.add(
-    "mean over the batch",
-    "The mean is taken over the batch: axis 0. The words stand along axis 1.",
-    (_MEAN, "x.masked_fill(~mask[:, :, None], 0.0).mean(0)"),
-)
-MISTAKES.add(
-    "no mean",
-    "There are logits for each word. Take the mean over the words first: one row of logits for each text.",
-    (_MEAN, "x"),
-)
-MISTAKES.add(
-    "a text without words divides by 0",
-    "A text without words is divided by 0 words, which gives NaN. Divide by at least 1: `clamp(min=1)`.",
-    (".clamp(min=1)", ""),
-)
-
-# Logits
-
-MISTAKES.add(
-    "softmax on the logits",
-    "The output went through softmax. Return logits: cross-entropy applies softmax itself, and once is enough.",
-    (_LOGITS, f"torch.softmax({_LOGITS}, -1)"),
-)
-MISTAKES.add(
-    "log-softmax on the logits",
-    "The output went through log-softmax. Return the logits as they are: cross-entropy does the rest.",
-    (_LOGITS, f"torch.log_softmax({_LOGITS}, -1)"),
-)
-MISTAKES.add(
-    "ReLU on the logits",
-    "Negative logits are cut off by a ReLU. Return them as the classifier gives them.",
-    (_LOGITS, f"torch.relu({_LOGITS})"),
-)
-MISTAKES.add(
-    "the class instead of logits",
-    "The output holds the likeliest class of each text. Return the logits.",
-    (_LOGITS, f"{_LOGITS}.argmax(-1)"),
-)
-MISTAKES.add("no classifier", "The mean comes back as it is. Send it through the classifier.", (_LOGITS, "pooled"))
-
-# The model as a whole
-
-MISTAKES.add(
-    "max_len not handed on",
-    "A text longer than max_len goes through: hand max_len on to `PositionalEncoding`, which else takes 512 tokens.",
-    (", dropout, max_len)", ", dropout)"),
-)
-MISTAKES.add(
-    "dropout in eval mode",
-    "Dropout is active in eval mode too, so predictions are random. `nn.Dropout` knows the mode by itself.",
-    (_START, f"nn.functional.dropout({_START}, 0.1)"),
-)
-
 
 # The check
 
