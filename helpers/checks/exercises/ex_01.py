@@ -38,7 +38,9 @@ class Weights(Case):
     place = 1  # in the pair that comes back
 
     @classmethod
-    def make(cls, subject: Subject, draw: Draw, *, dtype: torch.dtype = torch.float32, **fixed: int) -> Layer:
+    def make(
+        cls, subject: Subject, draw: Draw, *, dtype: torch.dtype = torch.float32, dropout: float = 0.0, **fixed: int
+    ) -> Layer:
         sizes = draw.sizes("q k hidden", 2, 8) | fixed
         q, k, hidden = sizes["q"], sizes["k"], sizes["hidden"]
         module = subject.make(q, k, hidden)
@@ -60,7 +62,9 @@ class Weights(Case):
         return layer
 
     def drawn_sizes(self, draw: Draw, fixed: Mapping[str, int]) -> dict[str, int]:
-        return {**draw.sizes("b", 2, 5), **draw.sizes("tk", 6, 9)} | fixed  # an answer may go through texts and keys
+        return {**draw.sizes("b", 2, 5), **draw.sizes("tk", 6, 9)} | dict(
+            fixed
+        )  # an answer may go through texts and keys
 
     def _drawn(self, draw: Draw, wanted: Input | Mask, kind: Any) -> torch.Tensor | None:
         if isinstance(wanted, Input) or not kind:

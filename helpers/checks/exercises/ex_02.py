@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,10 +25,9 @@ from helpers.checks.looks.strides import NOT_CONTIGUOUS
 # What goes in, and what is right
 
 
-def attention(
-    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Return what torch makes of (b, h, t, d), with zeros where a query may attend to nothing."""
+def attention(heads: Sequence[torch.Tensor], mask: torch.Tensor | None = None) -> torch.Tensor:
+    """Return what torch makes of queries, keys and values (b, h, t, d), zeros where a query may attend to nothing."""
+    queries, keys, values = heads
     if mask is None:
         return F.scaled_dot_product_attention(queries, keys, values)
     some = mask.any(-1, keepdim=True)  # torch's older versions give NaN for a row without a single True
@@ -58,11 +57,11 @@ class Attention(Case):
         while True:
             sizes = draw.sizes("b tq tk h d", 2, 8, ["h*d", "b*h"])
             if sizes["b*h"] <= 15:  # an answer may loop over texts and heads
-                return {name: sizes[name] for name in ("b", "tq", "tk", "h", "d")} | fixed
+                return {name: sizes[name] for name in ("b", "tq", "tk", "h", "d")} | dict(fixed)
 
     def oracle(self, weights: Mapping[str, torch.Tensor], **given: Any) -> torch.Tensor:
         heads = [given[name].transpose(1, 2) for name in ("queries", "keys", "values")]
-        return attention(*heads, given.get("mask")).transpose(1, 2).flatten(2)
+        return attention(heads, given.get("mask")).transpose(1, 2).flatten(2)
 
 
 # What this check alone looks at
@@ -86,7 +85,8 @@ def look_at_scores(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 def look_at_weights(subject: Subject, draw: Draw, mask: str | None = None, **fixed: int) -> Iterator[Seen]:
     """The weights of one head, seen through values that are the identity, with zeros behind it: tk and d differ."""
-    case = Attention(subject, draw, mask=mask, h=1, **draw.sizes("b tq tk d", 2, 8), **fixed)
+    sizes: dict[str, Any] = {**draw.sizes("b tq tk d", 2, 8), **fixed}
+    case = Attention(subject, draw, mask=mask, h=1, **sizes)
     b, tk, d = case.sizes["b"], case.sizes["tk"], case.sizes["tk"] + case.sizes["d"]
     case.sizes |= {"d": d}
     numbers = draw.again("wider")
@@ -340,7 +340,7 @@ EXERCISE = Exercise(
         step("the weighted values", looks.output, h=1),
         step("several heads", looks.output),
         *(step("sizes of 1", looks.output, ones=ones) for ones in ("b tq", "h d", "tk", "b h")),
-        step("equal sizes", looks.output, **dict.fromkeys(("b", "tq", "tk", "h", "d"), 3)),
+        step("equal sizes", looks.output, b=3, tq=3, tk=3, h=3, d=3),
         step("long inputs", looks.output, long=True),
         Step("masks", look_at_weights, {"mask": PADDING}),
         *(step("masks", looks.output, mask=mask) for mask in (PADDING, CAUSAL, PER_QUERY, PER_HEAD, SHARED)),

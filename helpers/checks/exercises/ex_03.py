@@ -35,7 +35,7 @@ def self_attention(
 ) -> torch.Tensor:
     """Return what torch's functions give with these weights: (b, t, k) gives (b, t, k), in float64."""
     projected = _projected(weights, h, x, x if context is None else context)
-    joined = ex_02.attention(*projected, mask).transpose(1, 2).flatten(2)
+    joined = ex_02.attention(projected, mask).transpose(1, 2).flatten(2)
     return F.linear(joined, weights["unify_heads.weight"], weights.get("unify_heads.bias"))
 
 
@@ -126,7 +126,7 @@ def look_at_own_width(subject: Subject, draw: Draw, case: type[Attention]) -> It
 
 def look_at_dropout(subject: Subject, draw: Draw, case: type[Attention], p: float | None = 0.4) -> Iterator[Seen]:
     """Dropout falls on the attention's weights, one by one, and on nothing else; None: as often as by default."""
-    few = {"b": 6, "t": 8, "tk": 3, "h": 2, "m": 3}
+    few: dict[str, Any] = {"b": 6, "t": 8, "tk": 3, "h": 2, "m": 3}
     a_case = case(subject, draw, context=True, dropout=p, dtype=torch.float64, **few)
     a_case.layer.module.train()
     share = 0.1 if p is None else p
@@ -184,14 +184,13 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.SelfAttention).read(
         self.to_values(context) => context
     context ignored: `context` changes nothing: keys and values should come from it where it is given, not from x.
         if context is None: => if True:
-    queries from the context: The queries come from `context`, so the output is as long as the context. They come from
-    x.
-        self.to_queries(x).view(b, t, => self.to_queries(context).view(b, tk,
-    context and x exchanged: x and `context` are exchanged: queries come from x, keys and values from the context.
-        b, t, _ = x.shape => x, context = context, x; b, t, _ = x.shape
     queries from the context: The queries come from `context`. They come from x: each word of x asks, and the context
     answers.
+        self.to_queries(x).view(b, t, => self.to_queries(context).view(b, tk,
+      or
         self.to_queries(x) => self.to_queries(context)
+    context and x exchanged: x and `context` are exchanged: queries come from x, keys and values from the context.
+        b, t, _ = x.shape => x, context = context, x; b, t, _ = x.shape
     values from x: With a `context` only the keys come from it. The values have to come from it too, one for each key.
         self.to_values(context).view(b, tk, => self.to_values(x).view(b, t,
     as many keys as queries: Keys and values are reshaped with the length of x, but a `context` has a length of its own.

@@ -111,7 +111,7 @@ class Case:
         """Draw the sizes of the inputs."""
         axes = {axis for name in self.inputs for axis in self.takes[name].axes.split()}  # type: ignore[union-attr]
         names = " ".join(sorted(axes - set(self.layer.sizes)))
-        return draw.sizes(names, 2, 8, taken=self.layer.sizes.values()) | fixed
+        return draw.sizes(names, 2, 8, taken=self.layer.sizes.values()) | dict(fixed)
 
     def settle(self, kinds: Mapping[str, Any]) -> None:
         """Change sizes that depend on what is handed over."""

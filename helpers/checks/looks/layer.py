@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
-from torch import nn
 
 from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import PER_HEAD, Draw
@@ -15,6 +14,7 @@ from helpers.checks.engine.trouble import Trouble
 from helpers.checks.looks.case import Case, Mask
 from helpers.checks.looks.devices import seen_elsewhere
 from helpers.checks.looks.dropout import (
+    Called,
     in_train_mode,
     seen_default_dropout,
     seen_in_train_mode,
@@ -97,23 +97,18 @@ def train_mode(subject: Subject, draw: Draw, case: Kind, twice: bool = False, **
     yield seen
 
 
-class _Called(NamedTuple):
-    layer: nn.Module
-    call: Callable[[], torch.Tensor]
-
-
 def dropout(subject: Subject, draw: Draw, case: Kind, **settings: Any) -> Iterator[Seen]:
     """Train mode is random; where dropout falls is left open."""
     a_case = case(subject, draw, dropout=P, b=4, t=8, **settings)
-    yield seen_in_train_mode(_Called(a_case.layer.module, a_case.call), P)
+    yield seen_in_train_mode(Called(a_case.layer.module, a_case.call), P)
 
 
 def default_dropout(subject: Subject, draw: Draw, case: Kind, **settings: Any) -> Iterator[Seen]:
     """Where nothing else is said, dropout is 0.1."""
 
-    def called(dropout: float | None) -> _Called:
+    def called(dropout: float | None) -> Called:
         a_case = case(subject, draw, dropout=dropout, b=4, t=8, **settings)
-        return _Called(a_case.layer.module, a_case.call)
+        return Called(a_case.layer.module, a_case.call)
 
     yield from seen_default_dropout(subject, called)
 
