@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.checks import EXERCISES
+from helpers.checks.exercises import ex_02
 from helpers.course.__main__ import main
 from helpers.course.build import coverage
 
