@@ -11,8 +11,7 @@ import torch
 
 from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import Draw
-from helpers.checks.exercises.masked_case import Case
-from helpers.checks.exercises.mistakes_9 import options_by_hand
+from helpers.checks.exercises.ex_09 import Question
 from helpers.crows_pairs import Share
 from helpers.demos.bias_by_category import draw_shares, table_of_shares
 from helpers.demos.option_menu import (
@@ -25,13 +24,14 @@ from helpers.demos.option_menu import (
     option_menu_demo,
 )
 from helpers.demos.shared_words import draw_differences, draw_shared_words
+from helpers.layers import option_probabilities
 from helpers.masked_options import parse_options
 from helpers.texts.bias_pairs import Pair
 
 
 @pytest.fixture
-def case() -> Case:
-    return Case(Subject(options_by_hand), Draw(4, "a demo"), (1, 2, 1))
+def case() -> Question:
+    return Question(Subject(option_probabilities), Draw(4, "a demo"), (1, 2, 1))
 
 
 @pytest.fixture(autouse=True)
@@ -47,8 +47,8 @@ def test_every_sentence_of_the_menu_has_two_options_and_every_topic_is_there() -
         assert all(len(parse_options(sentence)[1]) == 2 for sentence in sentences)
 
 
-def test_what_is_asked_is_what_the_students_function_gives(case: Case) -> None:
-    asked = ask(f"  {case.text}\n", options_by_hand, case.model, case.tokenizer)
+def test_what_is_asked_is_what_the_students_function_gives(case: Question) -> None:
+    asked = ask(f"  {case.text}\n", option_probabilities, case.model, case.tokenizer)
     assert asked.probabilities == pytest.approx(case.probabilities)
     assert asked.pieces == case.pieces
     assert ask(case.text, lambda *_: dict.fromkeys(case.pieces, torch.tensor(0.5)), case.model, case.tokenizer)
@@ -82,7 +82,7 @@ def test_ratios_are_sorted_and_lie_on_the_side_of_the_likelier_option() -> None:
     assert ax.get_xlim() == pytest.approx((-2.3, 1.3))  # no empty half where all lean one way
 
 
-def test_the_widget_answers_its_menus_its_box_and_nonsense(case: Case) -> None:
+def test_the_widget_answers_its_menus_its_box_and_nonsense(case: Question) -> None:
     def any_options(text: str, model: Any, tokenizer: Any) -> dict[str, float]:
         _, options = parse_options(text)
         return {option: 0.1 * (place + 1) for place, option in enumerate(options)}
@@ -112,9 +112,9 @@ def test_the_widget_answers_its_menus_its_box_and_nonsense(case: Case) -> None:
     ("text", "words"),
     [("/".join("abcdefghi"), "9 options are too many"), ("a/b " + "the " * 40, "too long: the model reads 32 tokens")],
 )
-def test_what_cannot_be_drawn_is_refused_with_a_reason(case: Case, text: str, words: str) -> None:
+def test_what_cannot_be_drawn_is_refused_with_a_reason(case: Question, text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        ask(text, options_by_hand, case.model, case.tokenizer)
+        ask(text, option_probabilities, case.model, case.tokenizer)
 
 
 def test_shared_words_are_drawn_side_by_side_with_their_sums() -> None:

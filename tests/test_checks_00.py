@@ -11,7 +11,7 @@ import torch
 from checks_support import failure
 
 from helpers import checks
-from helpers.checks.exercises.mistakes_0 import plain_mean
+from helpers.checks.exercises.ex_00 import MISTAKES
 
 check = checks.weighted_average
 
@@ -49,7 +49,11 @@ def test_wrong_answers_fail(answer: Callable, words: str) -> None:
 
 
 def test_lesson_00_shows_what_somebody_who_forgot_the_weights_reads() -> None:
-    text = str(failure(check, plain_mean, seed=7))
+    text = str(failure(check, MISTAKES[0].answer, seed=7))
     assert text.startswith("✗ Exercise 0: The weights play no part: this is the plain mean of the values.")
     assert "expected" in text
-    assert "seed=7" in text
+
+
+def test_float64_is_a_remark(capsys: pytest.CaptureFixture[str]) -> None:
+    check(lambda values, weights: (values.float() * weights.float()).sum(), seed=1, record=False)
+    assert "in float64" in capsys.readouterr().out

@@ -12,12 +12,9 @@ from answers.mutate import mutated
 from answers.right_1 import WithLinear, WithParameters
 from answers.wrong_1 import WRONG
 from checks_support import failure as failure_of
-from torch import nn
 
 from helpers import checks
-from helpers.checks.exercises.additive_parts import additive_weights
-from helpers.checks.exercises.exercise_1 import EXERCISE
-from helpers.checks.exercises.mistakes_1 import MISCONCEPTIONS, AdditiveByHand
+from helpers.checks.exercises.ex_01 import MISTAKES, Weights
 from helpers.layers import AdditiveAttention
 
 failure = partial(failure_of, checks.additive_attention)
@@ -29,7 +26,9 @@ def test_the_formula_agrees_with_a_loop_in_plain_python() -> None:
     parts = {name: value.double() for name, value in parts.items()}
     query, keys = torch.randn(2, 2).double(), torch.randn(2, 5, 4).double()
     mask = torch.tensor([[True, True, False, True, False], [False] * 5])
-    weights = additive_weights(parts, query, keys, mask)
+    given = {"query": query, "keys": keys, "mask": mask}
+    named = {"W.weight": parts["W"], "U.weight": parts["U"], "U.bias": parts["U_bias"], "v.weight": parts["v"][None]}
+    weights = Weights.oracle(Weights.__new__(Weights), named, **given)
     for text in range(2):
         powers = []
         for place in range(5):
@@ -41,10 +40,9 @@ def test_the_formula_agrees_with_a_loop_in_plain_python() -> None:
             assert float(weights[text, place]) == pytest.approx(share, abs=1e-6)  # exp of a float32 score
 
 
-@pytest.mark.parametrize("answer", [AdditiveAttention, AdditiveByHand], ids=lambda answer: answer.__name__)
-def test_the_lessons_answer_and_what_the_misconceptions_change_are_right(answer: type[nn.Module]) -> None:
+def test_the_lessons_answer_is_right() -> None:
     for seed in (1, 22, 333):
-        checks.additive_attention(answer, seed=seed, record=False)
+        checks.additive_attention(AdditiveAttention, seed=seed, record=False)
 
 
 def test_a_number_that_hides_too_little_never_passes() -> None:
@@ -92,26 +90,26 @@ def test_a_wrong_answer_fails_and_is_recognised_by_what_it_does(answer: Any, nam
         ("three things", "returns 3 things"),
         ("nothing", "returns None where a pair of tensors"),
         ("NumPy", "Stay with torch"),
-        ("keys detached", "the gradient of the keys"),
-        ("query detached", "No gradient reaches the query"),
+        ("keys detached", "the gradient of `keys`"),
+        ("query detached", "No gradient reaches `query`"),
         ("W detached", "No gradient reaches"),
         ("float32 only", "keep the dtype"),
         ("keys changed", "changes its input `keys` in place"),
         ("only the first text", "right in the first batch element only"),
         ("scores divided by 7", "Not right yet: the tensor of weights"),
-        ("no W", "no parameter has the size of W: it maps 5 numbers to 3"),
-        ("no v of its own", "no parameter has the size of v: it has 3 numbers"),
+        ("no W", "`W` maps 4 features to 3; it should map 4 to 5"),
+        ("no v of its own", "it should map 5 to 1, from hidden_dim to one score"),
         ("minus 1e3", "must win over every score"),
         ("remembers the mask", "does it keep something of the first call"),
         ("remembers keys of this shape", "of a layer that was used before|What comes out for one text depends"),
         ("no mask in train mode", "The tensor of weights in train mode with a mask"),
         ("on the CPU", "a tensor stays on the CPU"),
         ("right unless batch and keys are equal", "Right so far: the weights, the context, sizes of 1"),
-        ("W for U where it fits", "W and U are one and the same layer where their sizes are equal: make two"),
+        ("W for U where it fits", "`W` and `U` share weights"),
         ("scaled in train mode", "the tensor of weights in train mode"),
         ("dropout without a mask", "In train mode, something is dropped at random"),
-        ("U in a list", "`self.layers` is not seen by torch"),
-        ("v is no parameter", "`self.v` is not seen by torch"),
+        ("U in a list", "`self.layers` is a plain list"),
+        ("v is no parameter", "`v` is a Tensor. It should be a layer"),
     ],
 )
 def test_a_wrong_answer_is_told_what_differs(what: str, words: str) -> None:
@@ -133,15 +131,15 @@ def test_open_blanks_are_counted_and_named() -> None:
     assert "3 blanks are still open" in str(failure(Skeleton))
 
 
-def test_a_second_failure_offers_the_first_hint_and_a_third_the_second() -> None:
+def test_a_second_failure_at_the_same_step_points_to_the_hint_about_it() -> None:
     told = []
-    for _ in range(3):
+    for name in ("no tanh", "softmax over the batch", "plain mean", "plain sum"):
         with pytest.raises(checks.CheckFailed) as raised:
-            checks.additive_attention(MISCONCEPTIONS[0].answer)
+            checks.additive_attention(next(m.answer for m in MISTAKES if m.name == name))
         told.append(str(raised.value))
-    assert "Hint" not in told[0]
-    assert EXERCISE.hints[0] in told[1]
-    assert EXERCISE.hints[1] in told[2]
+    assert ["Hint" in one for one in told] == [False, True, False, True]
+    assert "Hint 1, folded above the exercise" in told[1]  # about the scores
+    assert "Hint 2, folded above the exercise" in told[3]  # about the context
 
 
 def test_a_nan_gradient_where_nothing_may_be_attended_to_is_no_failure_but_gets_a_remark(
@@ -177,7 +175,7 @@ def test_what_is_kept_must_not_outlive_the_weights_that_made_it() -> None:
         WithLinear, ("        hidden =", memory + "        hidden ="), ("None] + self.U(keys)", "None] + kept")
     )
     for seed in range(6):
-        assert "of a layer whose W, U and v have changed" in str(failure(keeps, seed))
+        assert "with other weights since" in str(failure(keeps, seed))
 
 
 def test_what_is_wrong_in_train_mode_alone_never_passes() -> None:

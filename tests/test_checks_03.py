@@ -11,8 +11,9 @@ from checks_support import failure
 from torch import nn
 
 from helpers import checks
-from helpers.checks.exercises.mistakes_3 import SelfAttentionByHand
-from helpers.checks.exercises.self_attention_case import PROJECTIONS, expected_output
+from helpers.checks.answer.parts import PROJECTIONS
+from helpers.checks.exercises.ex_03 import self_attention as expected_output
+from helpers.layers import SelfAttention
 
 check = checks.self_attention
 
@@ -24,7 +25,7 @@ def test_wrong_answers_fail(answer: type, explained_by: str | None) -> None:
 
 def test_what_the_misconceptions_change_is_right_by_itself() -> None:
     for seed in range(3):
-        check(SelfAttentionByHand, seed=seed, record=False)
+        check(SelfAttention, seed=seed, record=False)
 
 
 @pytest.mark.parametrize("bias", [True, False])

@@ -10,9 +10,9 @@ from checks_support import failure
 from torch import nn
 
 from helpers import checks
-from helpers.checks.exercises.block_case import expected_output
-from helpers.checks.exercises.mistakes_4 import BlockByHand
-from helpers.checks.exercises.self_attention_case import PROJECTIONS
+from helpers.checks.answer.parts import PROJECTIONS
+from helpers.checks.exercises.ex_04 import block as expected_output
+from helpers.layers import TransformerBlock
 
 check = checks.transformer_block
 
@@ -24,7 +24,7 @@ def test_wrong_answers_fail(answer: type, explained_by: str | None) -> None:
 
 def test_what_the_misconceptions_change_is_right_by_itself() -> None:
     for seed in range(3):
-        check(BlockByHand, seed=seed, record=False)
+        check(TransformerBlock, seed=seed, record=False)
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
@@ -39,9 +39,9 @@ def test_what_is_expected_is_what_torchs_layer_gives(norm_first: bool, activatio
     inside = layer.self_attn
     weights = {}
     for i, name in enumerate(PROJECTIONS):
-        weights[f"{name}.weight"] = inside.in_proj_weight.chunk(3)[i]
-        weights[f"{name}.bias"] = inside.in_proj_bias.chunk(3)[i]
-    named = {"unify_heads": inside.out_proj, "norm_1": layer.norm1, "norm_2": layer.norm2}
+        weights[f"attention.{name}.weight"] = inside.in_proj_weight.chunk(3)[i]
+        weights[f"attention.{name}.bias"] = inside.in_proj_bias.chunk(3)[i]
+    named = {"attention.unify_heads": inside.out_proj, "norm_1": layer.norm1, "norm_2": layer.norm2}
     for name, part in (named | {"mlp_1": layer.linear1, "mlp_2": layer.linear2}).items():
         weights[f"{name}.weight"], weights[f"{name}.bias"] = part.weight, part.bias
     x = torch.randn(2, 5, k, dtype=torch.float64)
@@ -50,19 +50,40 @@ def test_what_is_expected_is_what_torchs_layer_gives(norm_first: bool, activatio
     torch.testing.assert_close(expected_output(weights, h, x, causal, norm_first, activation, eps), expected)
 
 
-def test_dropout_in_other_places_is_right_and_remarked_upon(capsys: pytest.CaptureFixture[str]) -> None:
-    checks.transformer_block(right_4.AsInTheLesson, record=False)
-    assert "One thing" not in capsys.readouterr().out
-    attention, mlp = (f"what the {part} returns is never dropped: `self.dropout` goes" for part in ("attention", "MLP"))
-    for old, new, words in (
-        ("self.dropout(self.attention(self.norm_1(x), mask))", "self.attention(self.norm_1(x), mask)", attention),
-        ("self.dropout(self.attention(x, mask))", "self.attention(x, mask)", attention),
-        ("self.dropout(self.mlp(self.norm_2(x)))", "self.mlp(self.norm_2(x))", mlp),
-        ("num_heads, dropout=dropout", "num_heads, dropout=0.0", "the attention's weights are never dropped"),
-        ("x + self.dropout(self.mlp(x))", "self.dropout(x + self.mlp(x))", "dropout is applied in other places"),
-    ):
-        checks.transformer_block(mutated(right_4.AsInTheLesson, (old, new)), record=False)
-        assert [words in line for line in capsys.readouterr().out.splitlines()] == [False, True]
+@pytest.mark.parametrize(
+    ("changes", "places"),
+    [
+        (
+            [("self.dropout(self.attention(self.norm_1(x), mask))", "self.attention(self.norm_1(x), mask)")],
+            ["attention r"],
+        ),
+        ([("self.dropout(self.attention(x, mask))", "self.attention(x, mask)")], ["attention r"]),
+        ([("self.dropout(self.mlp(self.norm_2(x)))", "self.mlp(self.norm_2(x))")], ["MLP r"]),
+        ([("num_heads, dropout=dropout", "num_heads, dropout=0.0")], ["attention's weights"]),
+        (
+            [
+                ("num_heads, dropout=dropout", "num_heads, dropout=0.0"),
+                ("self.dropout(self.attention(x, mask))", "self.attention(x, mask)"),
+            ],
+            ["attention's weights", "attention r"],
+        ),
+        ([("x + self.dropout(self.mlp(x))", "self.dropout(x + self.mlp(x))")], ["never gives what comes out"]),
+    ],
+)
+def test_dropout_falls_where_the_text_says_and_each_place_that_is_missing_is_named(
+    changes: list[tuple[str, str]], places: list[str]
+) -> None:
+    told = str(failure(check, mutated(right_4.AsInTheLesson, *changes)))
+    assert all(place in told for place in places), told
+    assert "train mode" in told
+
+
+def test_dropout_inside_the_mlp_too_is_right_as_in_torchs_own_block() -> None:
+    inside = '{"relu": nn.ReLU, "gelu": nn.GELU}[activation](),\n            nn.Dropout(dropout),'
+    check(
+        mutated(right_4.AsInTheLesson, (inside, inside.replace("\n            nn.Dropout(dropout),", ""))), record=False
+    )
+    check(right_4.AsInTheLesson, record=False)
 
 
 class AnotherDefault(right_4.AsInTheLesson):
@@ -93,7 +114,7 @@ class SwitchesItselfToEval(right_4.AsInTheLesson):
     ("answer", "words"),
     [
         (AnotherDefault, "dropout is 0.1. Here it is another number"),
-        (AsWideAsTheModel, "wide inside; it should be"),
+        (AsWideAsTheModel, "`mlp` should hold two linear layers"),
         (OneNormForAllBlocks, "something is kept from one time to the next"),
         (SwitchesItselfToEval, "switches to eval mode"),
     ],
@@ -107,11 +128,15 @@ def test_a_wrong_block_is_told_what_differs(answer: type, words: str) -> None:
 
 
 def test_a_text_of_padding_is_looked_at_with_the_norm_first_too() -> None:
-    answer = mutated(right_4.TorchsOwn, ("x = x + attend(layer.norm1(x))", "x = x + attend(x)"))
+    line = "self.attention(self.norm_1(x), mask)"
+    answer = mutated(
+        right_4.AsInTheLesson,
+        (line, f"({line} + (0 if mask is None or mask.dim() < 4 else x * ~mask.any(-1)[:, 0, :, None]))"),
+    )
     for seed in (1, 22, 333):
         first_line = str(failure(check, answer, seed)).splitlines()[0]
         assert "where a word may attend to nothing" in first_line
-        assert "with norm_first=True" in first_line
+        assert "norm_first=True" in first_line
 
 
 def test_train_mode_is_looked_at_with_a_mask() -> None:

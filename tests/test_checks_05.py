@@ -16,8 +16,7 @@ from checks_support import failure as failure_of
 from torch import nn
 
 from helpers import checks
-from helpers.checks.exercises.exercise_5 import EXERCISE, expected_encoding
-from helpers.checks.exercises.mistakes_5 import MISCONCEPTIONS
+from helpers.checks.exercises.ex_05 import MISTAKES, expected_encoding
 from helpers.layers import PositionalEncoding
 
 SEEDS = (1, 22)
@@ -303,15 +302,12 @@ class AnotherDropout(WithExpAndLog):
         (InPlace, "changes its input `x` in place"),
         (Forgetful, "returns None"),
         (Integers, "torch.int64"),
-        (Unnamed, r"should name both lengths, \d+ and \d+"),
-        (Asserted, "The AssertionError should name both lengths"),
         (OfTheExample, "what is added to zeros"),
         (WholeTokensDropped, "dropped or kept on its own"),
         (Squeezed, r"shape \(b, t, k\) = \(1, "),
         (SqueezedWords, r"shape \(b, t, k\) = \(\d, 1, "),
         (SqueezedFeatures, r"shape \(b, t, k\) = \(\d, \d, 1\)"),
         (LimitsTheBatch, "max_len is 8, and here are 9 tokens"),
-        (SinglePrecision, "keep the dtype"),
         (TurnedWhereSquare, "Right so far: .*sizes of 1"),
         (TurnedWhereAsManyTexts, "Right so far: .*sizes of 1"),
         (ConstantDropout, "differ although dropout=0. Is the argument handed on"),
@@ -361,16 +357,47 @@ def test_open_blanks_are_counted_and_named() -> None:
     assert "3 blanks are still open" in str(failure(Skeleton))
 
 
-def test_a_second_failure_offers_the_first_hint_and_a_third_the_second() -> None:
-    answer = MISCONCEPTIONS[0].answer
-    told = []
-    for _ in range(3):
-        with pytest.raises(checks.CheckFailed) as raised:
-            checks.positional_encoding(answer)
-        told.append(str(raised.value))
-    assert "Hint" not in told[0]
-    assert EXERCISE.hints[0] in told[1]
-    assert EXERCISE.hints[1] in told[2]
+class CutByTexts(_Layer):
+    """The slip of section 5: rows are counted by the batch."""
+
+    def __init__(self, embed_dim: int, dropout: float = 0.1, max_len: int = 512) -> None:
+        super().__init__(embed_dim, dropout, max_len)
+        self.register_buffer("encoding", expected_encoding(max_len, embed_dim).float())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.accept(x)
+        return self.dropout(self.encoding[: x.shape[0]] + x)
+
+
+class NotCut(CutByTexts):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.accept(x)
+        x = x + self.encoding
+        return self.dropout(x)
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"), [(CutByTexts, "rows counted by the batch"), (NotCut, "the whole table")], ids=["texts", "all"]
+)
+def test_rows_that_do_not_fit_are_explained_before_torchs_own_words(answer: Any, name: str) -> None:
+    for seed in range(6):
+        failed = failure(answer, seed)
+        assert failed.misconception == name
+        assert "RuntimeError" not in str(failed).split("\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "remark"),
+    [
+        (Unnamed, "does not name both lengths"),
+        (Asserted, "does not name both lengths"),
+        (SinglePrecision, "for words in float64"),
+    ],
+)
+def test_what_no_text_asks_for_is_a_remark(answer: Any, remark: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in SEEDS:
+        checks.positional_encoding(answer, seed=seed, record=False)
+        assert remark in capsys.readouterr().out
 
 
 class Viewed(WithExpAndLog):
@@ -385,7 +412,7 @@ def test_an_answer_that_stops_at_words_that_are_not_contiguous_gets_a_remark(
     checks.positional_encoding(Viewed, record=False)
     assert "for an input that is not contiguous" in capsys.readouterr().out
     checks.positional_encoding(WithExpAndLog, record=False)
-    assert "not contiguous" not in capsys.readouterr().out
+    assert "One thing" not in capsys.readouterr().out
 
 
 def test_what_is_kept_between_calls_is_not_taken_for_a_long_text() -> None:
@@ -400,5 +427,5 @@ def test_tiny_angles_and_none_are_told_apart() -> None:
 
 
 def test_a_detached_input_is_told_so_once() -> None:
-    answer = next(wrong.answer for wrong in MISCONCEPTIONS if wrong.name == "words detached")
+    answer = next(wrong.answer for wrong in MISTAKES if wrong.name == "words detached")
     assert str(failure(answer)).count("No gradient reaches the words") == 1

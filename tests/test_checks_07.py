@@ -16,8 +16,7 @@ from torch import nn
 from helpers import checks
 from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import Draw
-from helpers.checks.exercises.mistakes_7 import MISCONCEPTIONS
-from helpers.checks.exercises.transformer_case import Case
+from helpers.checks.exercises.ex_07 import MISTAKES, Case
 from helpers.layers import PositionalEncoding, Transformer
 
 SEEDS = (1, 22)
@@ -39,11 +38,13 @@ def test_the_oracle_is_the_formula_a_text_at_a_time() -> None:
     expected = case.expected()["logits"]
     for ids, words, row in zip(case.token_ids, case.mask, expected, strict=True):
         ids = ids[words]
-        x = model.words.weight[ids] * math.sqrt(model.k) + PositionalEncoding(model.k).encoding[: len(ids)]
-        for block in model.layers:
+        x = model.embedding.weight[ids] * math.sqrt(model.k) + PositionalEncoding(model.k).encoding[: len(ids)]
+        for block in model.blocks:
             x = block(x[None])[0]
         # Sums in another order, in single precision.
-        torch.testing.assert_close(x.mean(0) @ model.last.weight.T + model.last.bias, row, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            x.mean(0) @ model.classifier.weight.T + model.classifier.bias, row, rtol=1e-4, atol=1e-5
+        )
 
 
 class MeanOfEverything(AsInTheLesson):
@@ -54,18 +55,18 @@ class MeanOfEverything(AsInTheLesson):
 class ForgotTheRoot(AsInTheLesson):
     def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         mask = torch.ones_like(token_ids, dtype=torch.bool) if mask is None else mask
-        x = self.places(self.words(token_ids))
-        for layer in self.layers:
+        x = self.positions(self.embedding(token_ids))
+        for layer in self.blocks:
             x = layer(x, mask[:, None, None, :])
-        return self.last(self.pool(x, mask))
+        return self.classifier(self.pool(x, mask))
 
 
 class ListOfBlocks(AsInTheLesson):
-    def __init__(self, *sizes: int) -> None:
-        super().__init__(*sizes)
-        layers = list(self.layers)
-        del self.layers
-        self.layers = layers
+    def __init__(self, *sizes: int, **options: float) -> None:
+        super().__init__(*sizes, **options)  # type: ignore[arg-type]
+        layers = list(self.blocks)
+        del self.blocks
+        self.blocks = layers
 
 
 class ProbabilitiesWithoutCalling(WithoutCallingTheClassifier):
@@ -74,13 +75,13 @@ class ProbabilitiesWithoutCalling(WithoutCallingTheClassifier):
 
 
 class DefaultLength(AsInTheLesson):
-    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
-        super().__init__(k, h, depth, max_len, v, c)
-        self.places = PositionalEncoding(k)
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int, dropout: float = 0.1) -> None:
+        super().__init__(k, h, depth, max_len, v, c, dropout)
+        self.positions = PositionalEncoding(k, dropout)
 
 
 def sentence_of(name: str) -> str:
-    return next(str(m.sentence) for m in MISCONCEPTIONS if m.name == name)
+    return next(str(m.sentence) for m in MISTAKES if m.name == name)
 
 
 @pytest.mark.parametrize(
@@ -116,18 +117,18 @@ class Forgetful(AsInTheLesson):
 
 
 class TwoMore(AsInTheLesson):
-    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
-        super().__init__(k, h, depth + 2, max_len, v, c)
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int, dropout: float = 0.1) -> None:
+        super().__init__(k, h, depth + 2, max_len, v, c, dropout)
 
 
 class SmallVocabulary(AsInTheLesson):
-    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
-        super().__init__(k, h, depth, max_len, v - 1, c)
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int, dropout: float = 0.1) -> None:
+        super().__init__(k, h, depth, max_len, v - 1, c, dropout)
 
 
 class FiveClasses(AsInTheLesson):
-    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
-        super().__init__(k, h, depth, max_len, v, 55)
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int, dropout: float = 0.1) -> None:
+        super().__init__(k, h, depth, max_len, v, 55, dropout)
 
 
 class EditsItsInput(AsInTheLesson):
@@ -178,8 +179,8 @@ class AsLongAsTheFirst(AsInTheLesson):
 
 
 class OneHead(AsInTheLesson):
-    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
-        super().__init__(k, 1, depth, max_len, v, c)
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int, dropout: float = 0.1) -> None:
+        super().__init__(k, 1, depth, max_len, v, c, dropout)
 
 
 class NoMaskInTraining(AsInTheLesson):
@@ -193,16 +194,16 @@ class DetachedMean(AsInTheLesson):
 
 
 class FrozenBlocks(AsInTheLesson):
-    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
-        super().__init__(k, h, depth, max_len, v, c)
-        self.layers.requires_grad_(False)
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int, dropout: float = 0.1) -> None:
+        super().__init__(k, h, depth, max_len, v, c, dropout)
+        self.blocks.requires_grad_(False)
 
 
 class ClassifierAsNumbers(AsInTheLesson):
     def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         self.found: torch.Tensor
         super().forward(token_ids, mask)
-        return self.found @ self.last.weight.detach().T + self.last.bias
+        return self.found @ self.classifier.weight.detach().T + self.classifier.bias
 
     def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         self.found = super().pool(x, mask)
@@ -229,20 +230,20 @@ class CutWithoutAWord(AsInTheLesson):
 
 
 class AWordForPadding(AsInTheLesson):
-    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
-        super().__init__(k, h, depth, max_len, v, c)
-        self.words = nn.Embedding(v, k, padding_idx=1)
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int, dropout: float = 0.1) -> None:
+        super().__init__(k, h, depth, max_len, v, c, dropout)
+        self.embedding = nn.Embedding(v, k, padding_idx=1)
 
 
 class ShortRows(AsInTheLesson):
-    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
-        super().__init__(k, h, depth, max_len, v, c)
-        self.words = nn.Embedding(v, k, max_norm=1.0)
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int, dropout: float = 0.1) -> None:
+        super().__init__(k, h, depth, max_len, v, c, dropout)
+        self.embedding = nn.Embedding(v, k, max_norm=1.0)
 
 
 class CutToLength(AsInTheLesson):
-    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int) -> None:
-        super().__init__(k, h, depth, max_len, v, c)
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int, dropout: float = 0.1) -> None:
+        super().__init__(k, h, depth, max_len, v, c, dropout)
         self.max_len = max_len
 
     def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
@@ -251,7 +252,7 @@ class CutToLength(AsInTheLesson):
 
 class NoClassifiersBias(AsInTheLesson):
     def forward(self, token_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        return super().forward(token_ids, mask) - self.last.bias
+        return super().forward(token_ids, mask) - self.classifier.bias
 
 
 class Sigmoid(AsInTheLesson):
@@ -274,13 +275,20 @@ def test_the_mask_is_looked_at_in_train_mode_too() -> None:
         assert "in train mode, dropout aside, the output with a mask" in str(failure(NoMaskInTraining, seed))
 
 
-def test_dropout_that_is_not_handed_on_is_remarked_upon(capsys: pytest.CaptureFixture[str]) -> None:
-    from answers.right_7 import WithPaddingIndexAndDropout
+class DropsNothing(AsInTheLesson):
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int, dropout: float = 0.1) -> None:
+        super().__init__(k, h, depth, max_len, v, c, 0.0)
 
-    checks.transformer(WithPaddingIndexAndDropout, seed=1, record=False)
-    assert "One thing: with dropout=0, two calls in train mode still differ." in capsys.readouterr().out
-    checks.transformer(Transformer, seed=1, record=False)
-    assert "One thing" not in capsys.readouterr().out
+
+class BlocksByDefault(AsInTheLesson):
+    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int, dropout: float = 0.1) -> None:
+        super().__init__(k, h, depth, max_len, v, c)
+        self.positions = PositionalEncoding(k, dropout, max_len)
+
+
+class DropsTheMean(AsInTheLesson):
+    def pool(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return nn.functional.dropout(super().pool(x, mask), 0.9, self.training)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +302,7 @@ def test_dropout_that_is_not_handed_on_is_remarked_upon(capsys: pytest.CaptureFi
         (FrozenBlocks, r"In block [23], `.*` has `requires_grad=False`"),
         (ClassifierAsNumbers, r"No gradient reaches the classifier \(`weight`\)"),
         (NoMaskLikeLastTime, "used before, for other texts of the same sizes"),
-        (OnTheCPU, "a tensor stays on the CPU: line .* of `pool`"),
+        (OnTheCPU, "a tensor stays on the CPU: line .* of the cell, in `pool`"),
         (CutWithoutAWord, "for texts of 139 words"),
         (AWordForPadding, r"With `padding_idx=1` the vector of that id never learns"),
         (ShortRows, "changes the numbers of the embedding"),
@@ -306,8 +314,11 @@ def test_dropout_that_is_not_handed_on_is_remarked_upon(capsys: pytest.CaptureFi
         (BlankMean, "blank"),
         (Forgetful, "returns None"),
         (TwoMore, r"With depth=(2 the model has 4|3 the model has 5) blocks"),
-        (SmallVocabulary, r"The embedding has the sizes .* It should be `nn.Embedding\(vocab_size, embed_dim\)`"),
-        (FiveClasses, "The classifier maps .* to 55"),
+        (SmallVocabulary, r"`embedding` should be `nn.Embedding\(vocab_size, embed_dim\)`, here .*; it is"),
+        (FiveClasses, "`classifier` should be .*; it maps .* to 55"),
+        (DropsNothing, r"With dropout=0.6, nothing is dropped in the positions"),
+        (BlocksByDefault, "With dropout=0.0, something is dropped in the blocks"),
+        (DropsTheMean, "something is dropped outside positions and blocks"),
         (EditsItsInput, "changes its input `token_ids` in place"),
         (MedianOfWords, "Not right yet: what the classifier is given"),
         (FirstTextOnly, "right in the first batch element only"),
@@ -321,14 +332,3 @@ def test_a_wrong_answer_is_told_what_differs(answer: Any, words: str) -> None:
         failed = failure(answer, seed)
         assert re.search(words, str(failed)), str(failed)
         assert failed.misconception is None
-
-
-class DropsNothing(Transformer):
-    def __init__(self, k: int, h: int, depth: int, max_len: int, v: int, c: int, dropout: float = 0.1) -> None:
-        super().__init__(k, h, depth, max_len, v, c, 0.0)
-
-
-def test_dropout_that_has_no_effect_is_remarked_upon(capsys: pytest.CaptureFixture[str]) -> None:
-    for answer in (DropsNothing, Transformer):
-        checks.transformer(answer, seed=1, record=False)
-        assert ("`dropout` has no effect" in capsys.readouterr().out) is (answer is DropsNothing)

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import torch
 from answers import right_8
+from answers.right_8 import by_hand
 from checks_support import failure
 
 from helpers import checks
 from helpers.checks.engine.draw import Draw
-from helpers.checks.exercises.exercise_8 import Case
-from helpers.checks.exercises.mistakes_8 import batch_by_hand
-from helpers.checks.exercises.small_tokenizer import WORDS, draw_vocabulary, make_tokenizer
+from helpers.checks.exercises.ex_08 import WORDS, Batch, draw_vocabulary, make_tokenizer
 from helpers.pretrained import load_tokenizer
 
 check = checks.pad_batch
@@ -24,10 +23,10 @@ SEEDS = (1, 22, 333)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_is_expected_is_what_the_tokenizer_itself_gives(seed: int) -> None:
     for max_len, unusual in ((None, False), (7, False), (None, True)):
-        case = Case(Draw(seed, "a batch"), max_len=max_len, unusual=unusual)
-        texts = [text for _, text in case.batch]
-        theirs = case.tokenizer(texts, padding=True, truncation=True, max_length=max_len or 128, return_tensors="pt")
-        expected = case.expected()
+        a_batch = Batch(Draw(seed, "a batch"), max_len=max_len, unusual=unusual)
+        texts = [text for _, text in a_batch.batch]
+        theirs = a_batch.tokenizer(texts, padding=True, truncation=True, max_length=max_len or 128, return_tensors="pt")
+        expected = a_batch.expected()
         assert torch.equal(theirs["input_ids"], expected["input_ids"])
         assert torch.equal(theirs["attention_mask"], expected["attention_mask"])
 
@@ -45,9 +44,7 @@ def test_the_small_tokenizer_cuts_words_as_the_list_says_and_pads_with_no_0() ->
 def test_it_is_right_with_berts_own_tokenizer_too() -> None:
     tokenizer = load_tokenizer()
     batch = [(3, "a film"), (0, "an unbelievably good film, said the critics"), (1, "fine")]
-    for mine, theirs in zip(
-        batch_by_hand(batch, tokenizer, 6), right_8.as_in_the_lesson(batch, tokenizer, 6), strict=True
-    ):
+    for mine, theirs in zip(by_hand(batch, tokenizer, 6), right_8.as_in_the_lesson(batch, tokenizer, 6), strict=True):
         assert torch.equal(mine, theirs)
 
 
@@ -93,7 +90,7 @@ def berts_tokenizer(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
 
 
 def another_default(batch: Any, tokenizer: Any, max_len: int = 512) -> Any:
-    return batch_by_hand(batch, tokenizer, max_len)
+    return by_hand(batch, tokenizer, max_len)
 
 
 def always_512(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
@@ -184,43 +181,43 @@ def test_an_answer_written_otherwise_is_recognised_by_what_it_does(answer: Any, 
 
 def sorts_the_callers_list(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
     batch.sort(key=lambda pair: len(pair[1]))
-    return batch_by_hand(batch, tokenizer, max_len)
+    return by_hand(batch, tokenizer, max_len)
 
 
 def two_things(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
-    return batch_by_hand(batch, tokenizer, max_len)[1:]
+    return by_hand(batch, tokenizer, max_len)[1:]
 
 
 def forgetful(batch: Any, tokenizer: Any, max_len: int = 128) -> None:
-    batch_by_hand(batch, tokenizer, max_len)
+    by_hand(batch, tokenizer, max_len)
 
 
 def real_ids(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
-    labels, ids, mask = batch_by_hand(batch, tokenizer, max_len)
+    labels, ids, mask = by_hand(batch, tokenizer, max_len)
     return labels, ids.float(), mask
 
 
 def tuples_only(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
-    return batch_by_hand([row for row in batch if isinstance(row, tuple)], tokenizer, max_len)
+    return by_hand([row for row in batch if isinstance(row, tuple)], tokenizer, max_len)
 
 
 def small_ids(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
-    labels, ids, mask = batch_by_hand(batch, tokenizer, max_len)
+    labels, ids, mask = by_hand(batch, tokenizer, max_len)
     return labels, ids.to(torch.uint8), mask
 
 
 def negative_padding(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
-    labels, ids, mask = batch_by_hand(batch, tokenizer, max_len)
+    labels, ids, mask = by_hand(batch, tokenizer, max_len)
     return labels, ids.masked_fill(mask == 0, -100), mask
 
 
 def in_numpy(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
-    labels, ids, mask = batch_by_hand(batch, tokenizer, max_len)
+    labels, ids, mask = by_hand(batch, tokenizer, max_len)
     return labels, ids.numpy(), mask.numpy()
 
 
 def always_six(batch: Any, tokenizer: Any, max_len: int = 6) -> Any:
-    return batch_by_hand(batch, tokenizer, min(max_len, 6))
+    return by_hand(batch, tokenizer, min(max_len, 6))
 
 
 @pytest.mark.parametrize(
@@ -247,6 +244,55 @@ def test_a_wrong_answer_is_told_what_differs(answer: Any, words: str) -> None:
         failed = failure(check, answer, seed)
         assert re.search(words, str(failed)), str(failed)
         assert failed.misconception is None
+
+
+def sorted_by_pieces(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    return by_hand(sorted(batch, key=lambda row: len(tokenizer(row[1])["input_ids"])), tokenizer, max_len)
+
+
+def longest_first_by_words(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    return by_hand(sorted(batch, key=lambda row: len(row[1].split()), reverse=True), tokenizer, max_len)
+
+
+def rows_sorted_afterwards(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    labels, ids, mask = by_hand(batch, tokenizer, max_len)
+    order = mask.sum(1).argsort()
+    return labels[order], ids[order], mask[order]
+
+
+def texts_alone_sorted_by_words(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    labels, texts = zip(*batch, strict=True)
+    return by_hand(
+        list(zip(labels, sorted(texts, key=lambda text: len(text.split())), strict=True)), tokenizer, max_len
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (sorted_by_pieces, "sorted by length"),
+        (rows_sorted_afterwards, "sorted by length"),
+        (longest_first_by_words, "sorted, the longest first"),
+        (texts_alone_sorted_by_words, "texts sorted, labels not"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_sorting_is_recognised_with_every_seed_whatever_length_it_goes_by(answer: Any, name: str) -> None:
+    for seed in range(12):
+        assert failure(check, answer, seed).misconception == name
+
+
+def of_older_tutorials(batch: Any, tokenizer: Any, max_len: int = 128) -> Any:
+    labels, texts = zip(*batch, strict=True)
+    encoded = tokenizer.batch_encode_plus(
+        list(texts), padding=True, truncation=True, max_length=max_len, return_tensors="pt"
+    )
+    return torch.tensor(labels), encoded["input_ids"], encoded["attention_mask"]
+
+
+def test_who_asks_for_batch_encode_plus_is_told_to_call_the_tokenizer() -> None:
+    said = str(failure(check, of_older_tutorials)).split("\n")[0]
+    assert "call the tokenizer itself" in said
 
 
 def test_open_blanks_are_counted_and_named() -> None:

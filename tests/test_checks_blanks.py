@@ -36,9 +36,9 @@ def blanks(source: str, name: str = "Answer") -> list[str]:
 def test_open_blanks_are_counted_and_named() -> None:
     answer = defined(SKELETON, "Answer", {"nn": nn})
     assert describe_blanks(open_blanks(answer)) == (
-        "5 blanks are still open: `return ...` in `calculate_score` (line 7), `weights = ...` in `forward` "
-        "(line 11), `weights = weights.view(..., -1)` in `forward` (line 13), `output = torch.cat([..., ...])` in "
-        "`forward` (line 14)."
+        "5 blanks are still open: `return ...` in `calculate_score` (line 7 of the cell), `weights = ...` in `forward` "
+        "(line 11 of the cell), `weights = weights.view(..., -1)` in `forward` (line 13 of the cell), "
+        "`output = torch.cat([..., ...])` in `forward` (line 14 of the cell)."
     )
     assert "5 blanks are still open" in str(failure(checks.dot_product_attention, answer))
 

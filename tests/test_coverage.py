@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.checks import EXERCISES
-from helpers.checks.exercises import mistakes_2
+from helpers.checks.exercises import ex_02
 from helpers.course.__main__ import main
 from helpers.course.build import coverage
 
@@ -39,12 +39,12 @@ def test_every_exercise_has_eight_misconceptions_and_five_right_answers_or_is_th
 
 def test_the_table_counts_what_is_there() -> None:
     before = coverage.coverage_table(ROOT / "tests", names=True)
-    assert f"- 2: {mistakes_2.MISCONCEPTIONS[0].name}; " in before
-    removed = mistakes_2.MISCONCEPTIONS.pop()
+    assert f"- 2: {ex_02.MISTAKES[0].name}; " in before
+    removed = ex_02.MISTAKES.pop()
     try:
         assert coverage.coverage_table(ROOT / "tests") != before.split("\n\n")[0]
     finally:
-        mistakes_2.MISCONCEPTIONS.append(removed)
+        ex_02.MISTAKES.append(removed)
 
 
 def test_outside_the_repository_the_command_says_where_to_run_it(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.checks.exercises.masked_case import _tokenizer
+from helpers.checks.exercises.ex_09 import _tokenizer
 from helpers.masked_options import compare, in_eval_mode, parse_options, pieces_of
 
 
@@ -57,14 +57,14 @@ def test_what_is_no_text_is_refused() -> None:
 
 
 def test_pieces_are_those_of_the_tokenizer() -> None:
-    tokenizer = _tokenizer()
+    tokenizer = _tokenizer("[MASK]")
     assert tokenizer.convert_ids_to_tokens(pieces_of("Karati", tokenizer)) == ["ka", "##ra", "##ti"]
 
 
 @pytest.mark.parametrize("option", ["zebra", "🙂", "\u200b", ""])
 def test_an_option_that_cannot_be_spelt_is_refused(option: str) -> None:
     with pytest.raises(ValueError, match="has no pieces to spell"):
-        pieces_of(option, _tokenizer())
+        pieces_of(option, _tokenizer("[MASK]"))
 
 
 def test_modes_are_put_back_part_by_part_even_after_an_error() -> None:

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helpers.checks.engine.failure import CheckFailed
+
+if TYPE_CHECKING:
+    from helpers.checks.engine.exercise import Exercise
 
 __all__ = [
     "EXERCISES",
@@ -17,6 +20,7 @@ __all__ = [
     "causal_mask",
     "decoder_block",
     "dot_product_attention",
+    "exercise_of",
     "option_probabilities",
     "pad_batch",
     "patchify",
@@ -52,247 +56,50 @@ EXERCISES: dict[str, Listed] = {
 }
 
 
-def weighted_average(answer: Any, seed: int | None = None, record: bool = True) -> None:
-    """Check exercise 0, `weighted_average(values, weights)`.
-
-    Parameters
-    ----------
-    answer : function
-        The student's.
-    seed : int, optional
-        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
-    record : bool
-        Whether this counts in the progress record.
-
-    Raises
-    ------
-    CheckFailed
-        The answer is not right yet; the message says why.
-    """
-    _check("0", answer, seed, record)
+def exercise_of(number: str) -> Exercise:
+    """Return what the check of an exercise knows, by its id: "6b" stands in `exercises/ex_06b.py`."""
+    digits = number.rstrip("ab")
+    module = import_module(f"helpers.checks.exercises.ex_{digits:0>2}{number[len(digits) :]}")
+    exercise: Exercise = module.EXERCISE
+    return exercise
 
 
-def additive_attention(answer: Any, seed: int | None = None, record: bool = True) -> None:
-    """Check exercise 1, `AdditiveAttention(query_dim, key_dim, hidden_dim)`, against the formula.
+class _Check:
+    """The check of one exercise: hand it your class or your function itself."""
 
-    Parameters
-    ----------
-    answer : class
-        The student's class itself.
-    seed : int, optional
-        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
-    record : bool
-        Whether this counts in the progress record.
+    def __init__(self, number: str) -> None:
+        self._number = number
 
-    Raises
-    ------
-    CheckFailed
-        The answer is not right yet; the message says why.
-    """
-    _check("1", answer, seed, record)
+    def __call__(self, answer: Any, seed: int | None = None, record: bool = True) -> None:
+        """Check an answer: one line if it is right.
 
+        Parameters
+        ----------
+        answer : class or function
+            The student's own, not called.
+        seed : int, optional
+            Repeats a check with the sizes and numbers of a failure, which has it as `seed`. Fresh ones if None.
+        record : bool
+            Whether this counts in the progress record, and hints may be offered.
 
-def dot_product_attention(answer: Any, seed: int | None = None, record: bool = True) -> None:
-    """Check exercise 2, `DotProductAttention(dropout)`, against torch's scaled_dot_product_attention.
-
-    Parameters
-    ----------
-    answer : class
-        The student's class itself.
-    seed : int, optional
-        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
-    record : bool
-        Whether this counts in the progress record.
-
-    Raises
-    ------
-    CheckFailed
-        The answer is not right yet; the message says why.
-    """
-    _check("2", answer, seed, record)
+        Raises
+        ------
+        CheckFailed
+            The answer is not right yet; the message says why.
+        """
+        run = import_module("helpers.checks.engine.run")
+        run.run_check(exercise_of(self._number), answer, seed, record)
 
 
-def self_attention(answer: Any, seed: int | None = None, record: bool = True) -> None:
-    """Check exercise 3, `SelfAttention(embed_dim, num_heads, head_dim, dropout, bias)`, against torch's functions.
-
-    Parameters
-    ----------
-    answer : class
-        The student's class itself.
-    seed : int, optional
-        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
-    record : bool
-        Whether this counts in the progress record.
-
-    Raises
-    ------
-    CheckFailed
-        The answer is not right yet; the message says why.
-    """
-    _check("3", answer, seed, record)
-
-
-def transformer_block(answer: Any, seed: int | None = None, record: bool = True) -> None:
-    """Check exercise 4, `TransformerBlock(embed_dim, num_heads, ...)`, against torch's functions.
-
-    Parameters
-    ----------
-    answer : class
-        The student's class itself.
-    seed : int, optional
-        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
-    record : bool
-        Whether this counts in the progress record.
-
-    Raises
-    ------
-    CheckFailed
-        The answer is not right yet; the message says why.
-    """
-    _check("4", answer, seed, record)
-
-
-def positional_encoding(answer: Any, seed: int | None = None, record: bool = True) -> None:
-    """Check exercise 5, `PositionalEncoding(embed_dim, dropout, max_len)`, against the formula in plain Python.
-
-    Parameters
-    ----------
-    answer : class
-        The student's class itself.
-    seed : int, optional
-        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
-    record : bool
-        Whether this counts in the progress record.
-
-    Raises
-    ------
-    CheckFailed
-        The answer is not right yet; the message says why.
-    """
-    _check("5", answer, seed, record)
-
-
-def causal_mask(answer: Any, seed: int | None = None, record: bool = True) -> None:
-    """Check exercise 6a, `causal_mask(t)`, against the definition, a place at a time.
-
-    Parameters
-    ----------
-    answer : function
-        The student's function itself.
-    seed : int, optional
-        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
-    record : bool
-        Whether this counts in the progress record.
-
-    Raises
-    ------
-    CheckFailed
-        The answer is not right yet; the message says why.
-    """
-    _check("6a", answer, seed, record)
-
-
-def decoder_block(answer: Any, seed: int | None = None, record: bool = True) -> None:
-    """Check exercise 6b, `DecoderBlock(embed_dim, num_heads, hidden_dim, dropout)`, against torch's functions.
-
-    Parameters
-    ----------
-    answer : class
-        The student's class itself.
-    seed : int, optional
-        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
-    record : bool
-        Whether this counts in the progress record.
-
-    Raises
-    ------
-    CheckFailed
-        The answer is not right yet; the message says why.
-    """
-    _check("6b", answer, seed, record)
-
-
-def transformer(answer: Any, seed: int | None = None, record: bool = True) -> None:
-    """Check exercise 7, `Transformer(embed_dim, num_heads, depth, max_len, vocab_size, num_classes)`.
-
-    Parameters
-    ----------
-    answer : class
-        The student's class itself.
-    seed : int, optional
-        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
-    record : bool
-        Whether this counts in the progress record.
-
-    Raises
-    ------
-    CheckFailed
-        The answer is not right yet; the message says why.
-    """
-    _check("7", answer, seed, record)
-
-
-def pad_batch(answer: Any, seed: int | None = None, record: bool = True) -> None:
-    """Check exercise 8, `pad_batch(batch, tokenizer, max_len)`, against batches put together piece by piece.
-
-    Parameters
-    ----------
-    answer : function
-        The student's.
-    seed : int, optional
-        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
-    record : bool
-        Whether this counts in the progress record.
-
-    Raises
-    ------
-    CheckFailed
-        The answer is not right yet; the message says why.
-    """
-    _check("8", answer, seed, record)
-
-
-def option_probabilities(answer: Any, seed: int | None = None, record: bool = True) -> None:
-    """Check exercise 9, `option_probabilities(text, model, tokenizer)`, on tiny masked language models.
-
-    Parameters
-    ----------
-    answer : function
-        The student's.
-    seed : int, optional
-        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
-    record : bool
-        Whether this counts in the progress record.
-
-    Raises
-    ------
-    CheckFailed
-        The answer is not right yet; the message says why.
-    """
-    _check("9", answer, seed, record)
-
-
-def patchify(answer: Any, seed: int | None = None, record: bool = True) -> None:
-    """Check exercise 10, `patchify(images, patch)`, against patches that are cut out one at a time.
-
-    Parameters
-    ----------
-    answer : function
-        The student's.
-    seed : int, optional
-        Repeats a check with the sizes and numbers of a failure, which names its seed. Fresh ones if None.
-    record : bool
-        Whether this counts in the progress record.
-
-    Raises
-    ------
-    CheckFailed
-        The answer is not right yet; the message says why.
-    """
-    _check("10", answer, seed, record)
-
-
-def _check(exercise: str, answer: Any, seed: int | None, record: bool) -> None:
-    engine = import_module("helpers.checks.engine.run")
-    chosen = import_module(f"helpers.checks.exercises.exercise_{exercise}").EXERCISE
-    engine.run_check(chosen, answer, seed, record)
+weighted_average = _Check("0")
+additive_attention = _Check("1")
+dot_product_attention = _Check("2")
+self_attention = _Check("3")
+transformer_block = _Check("4")
+positional_encoding = _Check("5")
+causal_mask = _Check("6a")
+decoder_block = _Check("6b")
+transformer = _Check("7")
+pad_batch = _Check("8")
+option_probabilities = _Check("9")
+patchify = _Check("10")

@@ -32,16 +32,16 @@ class WithLinear(nn.Module):
 
 
 class WithBiases(nn.Module):
-    """A bias wherever there can be one; names that mislead; the mask added as a number."""
+    """A bias wherever there can be one; the lowest number there is for minus infinity."""
 
     def __init__(self, q, k, h):
         super().__init__()
-        self.v = nn.Linear(q, h)
-        self.W = nn.Linear(k, h)
-        self.U = nn.Linear(h, 1)
+        self.W = nn.Linear(q, h)
+        self.U = nn.Linear(k, h)
+        self.v = nn.Linear(h, 1)
 
     def forward(self, query, keys, mask=None):
-        scores = self.U((self.v(query).unsqueeze(1) + self.W(keys)).tanh()).squeeze(-1)
+        scores = self.v((self.W(query).unsqueeze(1) + self.U(keys)).tanh()).squeeze(-1)
         if mask is None:
             weights = scores.softmax(1)
         else:
@@ -51,18 +51,17 @@ class WithBiases(nn.Module):
 
 
 class WithParameters(nn.Module):
-    """Plain parameters, written transposed, v and a bias of one and the same shape; softmax by hand."""
+    """Plain parameters, written transposed; softmax by hand."""
 
     def __init__(self, query_dim, key_dim, hidden_dim):
         super().__init__()
-        self.bias = nn.Parameter(torch.zeros(hidden_dim))
-        self.to_query = nn.Parameter(torch.randn(query_dim, hidden_dim))
-        self.to_keys = nn.Parameter(torch.randn(key_dim, hidden_dim))
-        self.score = nn.Parameter(torch.randn(hidden_dim))
+        self.W = nn.Parameter(torch.randn(query_dim, hidden_dim))
+        self.U = nn.Parameter(torch.randn(key_dim, hidden_dim))
+        self.v = nn.Parameter(torch.randn(hidden_dim))
 
     def forward(self, query, keys, mask=None):
-        inside = (query @ self.to_query).unsqueeze(1) + keys @ self.to_keys + self.bias
-        scores = inside.tanh() @ self.score
+        inside = (query @ self.W).unsqueeze(1) + keys @ self.U
+        scores = inside.tanh() @ self.v
         powers = (scores - scores.amax(1, keepdim=True)).exp()
         if mask is not None:
             shifted = scores - scores.masked_fill(~mask, torch.finfo(scores.dtype).min).amax(1, keepdim=True)
@@ -72,17 +71,14 @@ class WithParameters(nn.Module):
         return (weights.unsqueeze(-1) * keys).sum(dim=1), weights
 
 
-class WithOneMatrix(nn.Module):
-    """Query and keys are joined first, the keys in front; a small network in one piece."""
-
-    def __init__(self, query_dim, key_dim, hidden_dim):
-        super().__init__()
-        self.net = nn.Sequential(nn.Linear(key_dim + query_dim, hidden_dim), nn.Tanh(), nn.Linear(hidden_dim, 1))
+class WithOneMatrix(WithLinear):
+    """W and U side by side are one matrix: query and keys are joined first, the keys in front."""
 
     def forward(self, query, keys, mask=None):
         b, tk, _ = keys.shape
         pairs = torch.cat([keys, query[:, None].expand(b, tk, -1)], dim=-1)
-        scores = self.net(pairs).view(b, tk)
+        both = torch.cat([self.U.weight, self.W.weight], dim=1)
+        scores = self.v(torch.tanh(F.linear(pairs, both))).view(b, tk)
         if mask is not None:
             scores = scores.masked_fill(mask.logical_not(), float("-inf"))
         weights = F.softmax(scores, dim=1)
@@ -91,18 +87,17 @@ class WithOneMatrix(nn.Module):
         return torch.bmm(weights.unsqueeze(1), keys).squeeze(1), weights
 
 
-class WithOneParameter(nn.Module):
-    """One matrix (q + k, hidden), the query in front, and a column for v."""
+class WithAColumn(nn.Module):
+    """Parameters the way torch keeps them, and a column for v."""
 
     def __init__(self, query_dim, key_dim, hidden_dim):
         super().__init__()
-        self.query_dim = query_dim
-        self.both = nn.Parameter(torch.randn(query_dim + key_dim, hidden_dim))
-        self.column = nn.Parameter(torch.randn(hidden_dim, 1))
+        self.W = nn.Parameter(torch.randn(hidden_dim, query_dim))
+        self.U = nn.Parameter(torch.randn(hidden_dim, key_dim))
+        self.v = nn.Parameter(torch.randn(hidden_dim, 1))
 
     def forward(self, query, keys, mask=None):
-        first, second = self.both[: self.query_dim], self.both[self.query_dim :]
-        scores = (torch.tanh((query @ first)[:, None, :] + keys @ second) @ self.column).flatten(1)
+        scores = (torch.tanh((query @ self.W.T)[:, None, :] + keys @ self.U.T) @ self.v).flatten(1)
         if mask is None:
             mask = torch.ones_like(scores, dtype=torch.bool)
         weights = torch.softmax(scores.masked_fill(~mask, -torch.inf), -1).masked_fill(~mask, 0)
@@ -131,23 +126,6 @@ class WithLoops(nn.Module):
             contexts.append(context)
             rows.append(row)
         return torch.stack(contexts), torch.stack(rows)
-
-
-class WithConvolutions(nn.Module):
-    """Convolutions of width 1 over the keys, and a layer that nothing uses."""
-
-    def __init__(self, query_dim, key_dim, hidden_dim):
-        super().__init__()
-        self.unused = nn.Linear(key_dim, key_dim)
-        self.on_keys = nn.Conv1d(key_dim, hidden_dim, 1)
-        self.on_query = nn.Linear(query_dim, hidden_dim, bias=False)
-        self.last = nn.Conv1d(hidden_dim, 1, 1, bias=False)
-
-    def forward(self, query, keys, mask=None):
-        x = self.on_keys(keys.transpose(1, 2)) + self.on_query(query)[:, :, None]
-        scores = self.last(F.tanh(x))[:, 0]
-        weights = scores.softmax(-1) if mask is None else scores.masked_fill(~mask, -1e9).softmax(-1) * mask
-        return (keys * weights[..., None]).sum(-2), weights
 
 
 class Attended(NamedTuple):
@@ -199,9 +177,8 @@ ANSWERS = [
     WithBiases,
     WithParameters,
     WithOneMatrix,
-    WithOneParameter,
+    WithAColumn,
     WithLoops,
-    WithConvolutions,
     WithLazyLayers,
     WithSumsOfLogarithms,
     WithWeightNorm,

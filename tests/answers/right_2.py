@@ -54,6 +54,7 @@ class WithEinsum(nn.Module):
         if allowed is not None:
             s = torch.where(allowed, s, torch.tensor(-torch.inf, dtype=s.dtype))
         w = torch.nan_to_num(s.softmax(-1)) if allowed is not None else s.softmax(-1)
+        self.weights = w
         w = F.dropout(w, p=self.p, training=self.training)
         return torch.einsum("bhij,bjhd->bihd", w, v).flatten(start_dim=2)
 
@@ -68,6 +69,9 @@ class WithTorchsFunction(nn.Module):
     def forward(self, queries, keys, values, mask=None):
         p = self.dropout if self.training else 0.0
         heads = [x.transpose(1, 2) for x in (queries, keys, values)]
+        queries_, keys_, _ = heads
+        every = torch.eye(keys.shape[1], dtype=keys.dtype, device=keys.device).expand(*keys_.shape[:2], -1, -1)
+        self.weights = F.scaled_dot_product_attention(queries_, keys_, every, attn_mask=mask).detach()
         out = F.scaled_dot_product_attention(*heads, attn_mask=mask, dropout_p=p)
         return out.permute(0, 2, 1, 3).reshape(*queries.shape[:2], -1)
 
@@ -87,7 +91,7 @@ class WithLoops(nn.Module):
         b, tq, h, _ = queries.shape
         if mask is not None:
             mask = mask.expand(b, h, tq, keys.shape[1])
-        texts = []
+        texts, kept = [], []
         for i in range(b):
             heads = []
             for j in range(h):
@@ -98,8 +102,10 @@ class WithLoops(nn.Module):
                 weights = torch.softmax(weights, -1)
                 if mask is not None:
                     weights = weights * mask[i, j]
+                kept.append(weights.detach())
                 heads.append(self.drop(weights) @ values[i, ..., j, :])
             texts.append(torch.cat(heads, dim=-1))
+        self.weights = torch.stack(kept).view(b, h, tq, -1)
         return torch.stack(texts)
 
 
@@ -125,6 +131,7 @@ class ByHandSoftmax(nn.Module):
         if mask is not None:
             e = e * mask
         w = e / e.sum(-1, keepdim=True).clamp(min=1e-30)
+        self.weights = w.detach().clone()
         if self.training:
             w = w * (torch.rand_like(w) < self.keep) / self.keep
         return (w.flatten(0, 1) @ v).reshape(b, h, tq, d).swapaxes(1, 2).reshape(b, tq, h * d)
@@ -147,7 +154,9 @@ class InFloat64(nn.Module):
         if mask is None:
             mask = torch.ones(1, 1, 1, 1, dtype=torch.bool)
         scores = scores.masked_fill(mask.logical_not(), -1e9)
-        weights = self.dropout(scores.softmax(3).masked_fill(mask.logical_not(), 0.0))
+        weights = scores.softmax(3).masked_fill(mask.logical_not(), 0.0)
+        self.weights = weights.detach().to(queries.dtype)
+        weights = self.dropout(weights)
         return weights.matmul(v).permute(0, 2, 1, 3).flatten(2).to(queries.dtype)
 
 

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers.checks.exercises.exercise_5 import expected_encoding
-from helpers.checks.exercises.mistakes_5 import EncodingByHand
+from helpers.checks.exercises.ex_05 import expected_encoding
 from helpers.layers import PositionalEncoding
 
 
@@ -126,7 +125,6 @@ class GrowingTable(_Layer):
 
 ANSWERS = (
     PositionalEncoding,
-    EncodingByHand,
     WithExpAndLog,
     OnTheFly,
     FromNumpy,

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from answers.right_6a import causal_mask
-from helpers.checks.exercises.mistakes_6b import DecoderByHand
+from helpers.layers import DecoderBlock as DecoderByHand
 from helpers.layers import SelfAttention
 
 
@@ -36,22 +36,27 @@ class AsInTheLesson(nn.Module):
 
 
 class MadeInAnotherOrder(nn.Module):
-    """Other names, the cross-attention and the last norm made first, projections with a bias."""
+    """Parts made in another order, projections with a bias, sums the other way round, masks joined by a function."""
 
     def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
         super().__init__()
-        self.c = nn.LayerNorm(embed_dim)
-        self.look_up = SelfAttention(embed_dim, num_heads, dropout=dropout, bias=True)
-        self.look_back = SelfAttention(embed_dim, num_heads, dropout=dropout, bias=True)
-        self.b, self.a = nn.LayerNorm(embed_dim), nn.LayerNorm(embed_dim)
-        self.down = nn.Linear(hidden_dim or 2 * embed_dim, embed_dim)
-        self.up = nn.Linear(embed_dim, self.down.in_features)
+        hidden_dim = hidden_dim or 2 * embed_dim
+        self.norm_3 = nn.LayerNorm(embed_dim)
+        self.cross_attention = SelfAttention(embed_dim, num_heads, dropout=dropout, bias=True)
+        self.self_attention = SelfAttention(embed_dim, num_heads, dropout=dropout, bias=True)
+        self.norm_2, self.norm_1 = nn.LayerNorm(embed_dim), nn.LayerNorm(embed_dim)
+        self.mlp = nn.Sequential(nn.Linear(embed_dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, embed_dim))
+        self.p = dropout
+
+    def drop(self, x: torch.Tensor) -> torch.Tensor:
+        return F.dropout(x, self.p, self.training)
 
     def forward(self, x, memory=None, mask=None, memory_mask=None):  # type: ignore[no-untyped-def]
-        mask = causal_mask(x.size(1)) if mask is None else causal_mask(x.size(1)).logical_and(mask)
-        x = self.a(self.look_back(x, mask) + x)
-        x = x if memory is None else self.b(self.look_up(x, memory_mask, memory) + x)
-        return self.c(self.down(self.up(x).relu()) + x)
+        past = causal_mask(x.size(1)).to(x.device)
+        mask = past if mask is None else past.logical_and(mask)
+        x = self.norm_1(self.drop(self.self_attention(x, mask)) + x)
+        x = x if memory is None else self.norm_2(self.drop(self.cross_attention(x, memory_mask, memory)) + x)
+        return self.norm_3(self.drop(self.mlp(x)) + x)
 
 
 class OwnNorm(nn.Module):
@@ -70,25 +75,22 @@ class WithOwnNorms(AsInTheLesson):
         self.norm_1, self.norm_2, self.norm_3 = (OwnNorm(embed_dim) for _ in range(3))
 
 
-class InLists(nn.Module):
-    """Attentions and norms in lists, a loop for the two attentions."""
+class InALoop(AsInTheLesson):
+    """A loop for the two attentions; the masks are multiplied; dropout inside the MLP as well."""
 
     def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
-        super().__init__()
-        hidden_dim = hidden_dim or embed_dim * 2
-        self.attentions = nn.ModuleList(SelfAttention(embed_dim, num_heads, dropout=dropout) for _ in range(2))
-        self.norms = nn.ModuleList(nn.LayerNorm(embed_dim) for _ in range(3))
-        self.mlp = nn.Sequential(
-            nn.Linear(embed_dim, hidden_dim), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden_dim, embed_dim)
-        )
+        super().__init__(embed_dim, num_heads, hidden_dim, dropout)
+        up, bend, down = self.mlp
+        self.mlp = nn.Sequential(up, bend, nn.Dropout(dropout), down)
 
     def forward(self, x, memory=None, mask=None, memory_mask=None):  # type: ignore[no-untyped-def]
-        past = causal_mask(x.shape[1])
+        past = causal_mask(x.shape[1]).to(x.device)
         masks = [past if mask is None else past * mask, memory_mask]
-        for attention, norm, allowed, context in zip(self.attentions, self.norms, masks, [x, memory], strict=False):
+        parts = [(self.self_attention, self.norm_1), (self.cross_attention, self.norm_2)]
+        for (attention, norm), allowed, context in zip(parts, masks, [x, memory], strict=True):
             if context is not None:
-                x = norm(x + attention(x, allowed, context))
-        return self.norms[2](x + self.mlp(x))
+                x = norm(x + self.dropout(attention(x, allowed, context)))
+        return self.norm_3(x + self.dropout(self.mlp(x)))
 
 
 class WithTorchsAttention(AsInTheLesson):
@@ -96,9 +98,8 @@ class WithTorchsAttention(AsInTheLesson):
 
     def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
         super().__init__(embed_dim, num_heads, hidden_dim, dropout)
-        del self.self_attention, self.cross_attention
-        self.one = nn.MultiheadAttention(embed_dim, num_heads, dropout, batch_first=True)
-        self.other = nn.MultiheadAttention(embed_dim, num_heads, dropout, batch_first=True)
+        self.self_attention = nn.MultiheadAttention(embed_dim, num_heads, dropout, batch_first=True)
+        self.cross_attention = nn.MultiheadAttention(embed_dim, num_heads, dropout, batch_first=True)
         self.h = num_heads
 
     def attend(self, layer: nn.MultiheadAttention, x: torch.Tensor, context: torch.Tensor, mask: Any) -> torch.Tensor:
@@ -116,106 +117,57 @@ class WithTorchsAttention(AsInTheLesson):
         return layer.out_proj(joined.transpose(1, 2).flatten(2))
 
     def forward(self, x, memory=None, mask=None, memory_mask=None):  # type: ignore[no-untyped-def]
-        past = causal_mask(x.shape[1])
-        x = self.norm_1(x + self.dropout(self.attend(self.one, x, x, past if mask is None else past & mask)))
+        past = causal_mask(x.shape[1]).to(x.device)
+        x = self.norm_1(x + self.dropout(self.attend(self.self_attention, x, x, past if mask is None else past & mask)))
         if memory is not None:
-            x = self.norm_2(x + self.dropout(self.attend(self.other, x, memory, memory_mask)))
+            x = self.norm_2(x + self.dropout(self.attend(self.cross_attention, x, memory, memory_mask)))
         return self.norm_3(x + self.dropout(self.mlp(x)))
 
 
 class WrittenOut(nn.Module):
-    """Both attentions written out in the block, with names of their own; the cross-attention's layers come first."""
+    """Attention by hand, whose four layers have the names of exercise 3."""
 
-    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
+    def __init__(self, k: int, h: int, p: float) -> None:
         super().__init__()
-        self.h, self.p = num_heads, dropout
-        self.cross_kv = nn.Linear(embed_dim, 2 * embed_dim)
-        self.cross_q, self.cross_out = nn.Linear(embed_dim, embed_dim), nn.Linear(embed_dim, embed_dim)
-        self.out, self.qkv = nn.Linear(embed_dim, embed_dim), nn.Linear(embed_dim, 3 * embed_dim, bias=False)
-        self.c, self.a, self.b = (nn.LayerNorm(embed_dim) for _ in range(3))
-        self.up = nn.Linear(embed_dim, hidden_dim or 2 * embed_dim)
-        self.down = nn.Linear(hidden_dim or 2 * embed_dim, embed_dim)
+        self.h, self.p = h, p
+        self.to_queries, self.to_keys, self.to_values = (nn.Linear(k, k, bias=False) for _ in range(3))
+        self.unify_heads = nn.Linear(k, k)
 
-    def attend(self, q, k, v, mask):  # type: ignore[no-untyped-def]
+    def forward(self, x, y, mask):  # type: ignore[no-untyped-def]
+        layers = zip((self.to_queries, self.to_keys, self.to_values), (x, y, y), strict=True)
+        q, k, v = (layer(z).unflatten(-1, (self.h, -1)) for layer, z in layers)
         scores = torch.einsum("bqhd,bkhd->bhqk", q, k) / q.shape[-1] ** 0.5
+        mask = torch.ones((), dtype=torch.bool, device=x.device) if mask is None else mask
         weights = scores.masked_fill(~mask, -torch.inf).softmax(-1).masked_fill(~mask, 0.0)
         weights = F.dropout(weights, self.p, self.training)
-        return torch.einsum("bhqk,bkhd->bqhd", weights, v).flatten(2)
+        return self.unify_heads(torch.einsum("bhqk,bkhd->bqhd", weights, v).flatten(2))
+
+
+class Convolutions(nn.Module):
+    """An MLP of two convolutions over single words."""
+
+    def __init__(self, k: int, hidden: int) -> None:
+        super().__init__()
+        self.up, self.down = nn.Conv1d(k, hidden, 1), nn.Conv1d(hidden, k, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.down(self.up(x.mT).relu()).mT
+
+
+class OfOwnParts(AsInTheLesson):
+    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
+        super().__init__(embed_dim, num_heads, hidden_dim, dropout)
+        self.self_attention, self.cross_attention = (WrittenOut(embed_dim, num_heads, dropout) for _ in range(2))
+        self.mlp = Convolutions(embed_dim, hidden_dim or 2 * embed_dim)
 
     def forward(self, x, memory=None, mask=None, memory_mask=None):  # type: ignore[no-untyped-def]
         places = torch.arange(x.shape[1], device=x.device)
         allowed = places[:, None] >= places
         allowed = allowed if mask is None else allowed & mask
-        q, k, v = self.qkv(x).unflatten(2, (self.h, 3, -1)).unbind(3)
-        x = self.a(x + F.dropout(self.out(self.attend(q, k, v, allowed)), self.p, self.training))
-        if memory is not None:
-            q = self.cross_q(x).unflatten(2, (self.h, -1))
-            k, v = self.cross_kv(memory).unflatten(2, (2, self.h, -1)).unbind(2)
-            if memory_mask is None:
-                memory_mask = torch.ones((), dtype=torch.bool, device=x.device)
-            x = self.b(x + self.cross_out(self.attend(q, k, v, memory_mask)))
-        return self.c(x + self.down(self.up(x).relu()))
-
-
-class Projected(nn.Module):
-    """Attention whose matrices are parameters; keys and values are made together."""
-
-    def __init__(self, k: int, h: int) -> None:
-        super().__init__()
-        self.h = h
-        self.wq, self.wo = nn.Parameter(torch.randn(k, k) / k**0.5), nn.Parameter(torch.randn(k, k) / k**0.5)
-        self.wkv, self.bo = nn.Parameter(torch.randn(k, 2 * k) / k**0.5), nn.Parameter(torch.zeros(k))
-
-    def forward(self, x: torch.Tensor, y: torch.Tensor, mask: Any) -> torch.Tensor:
-        parts = (x @ self.wq, *(y @ self.wkv).chunk(2, dim=-1))
-        q, key, v = (part.unflatten(-1, (self.h, -1)).transpose(1, 2) for part in parts)
-        mask = torch.ones(1, 1, dtype=torch.bool, device=x.device) if mask is None else mask
-        some = mask.any(-1, keepdim=True)
-        joined = F.scaled_dot_product_attention(q, key, v, mask | ~some) * some
-        return joined.transpose(1, 2).flatten(2) @ self.wo + self.bo
-
-
-class OfParameters(AsInTheLesson):
-    """No linear layer anywhere: parameters, and convolutions over single words."""
-
-    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
-        super().__init__(embed_dim, num_heads, hidden_dim, dropout)
-        self.self_attention, self.cross_attention = Projected(embed_dim, num_heads), Projected(embed_dim, num_heads)
-        hidden_dim = hidden_dim or 2 * embed_dim
-        self.mlp = nn.Sequential(nn.Conv1d(embed_dim, hidden_dim, 1), nn.ReLU(), nn.Conv1d(hidden_dim, embed_dim, 1))
-
-    def forward(self, x, memory=None, mask=None, memory_mask=None):  # type: ignore[no-untyped-def]
-        past = causal_mask(x.shape[1])
-        x = self.norm_1(x + self.dropout(self.self_attention(x, x, past if mask is None else past & mask)))
+        x = self.norm_1(x + self.dropout(self.self_attention(x, x, allowed)))
         if memory is not None:
             x = self.norm_2(x + self.dropout(self.cross_attention(x, memory, memory_mask)))
-        return self.norm_3(x + self.dropout(self.mlp(x.mT).mT))
-
-
-class Listed(nn.Module):
-    """Attention whose matrices stand in a list, the bias of the way back beside it."""
-
-    def __init__(self, k: int, h: int) -> None:
-        super().__init__()
-        self.h = h
-        self.matrices = nn.ParameterList(torch.randn(k, k) / k**0.5 for _ in range(4))
-        self.shift = nn.Parameter(torch.zeros(k))
-
-    def forward(self, x, source, mask):  # type: ignore[no-untyped-def]
-        places = zip((x, source, source), self.matrices, strict=False)
-        q, k, v = ((y @ matrix).unflatten(2, (self.h, -1)).transpose(1, 2) for y, matrix in places)
-        scores = q @ k.mT / q.shape[-1] ** 0.5
-        mask = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
-        weights = scores.masked_fill(~mask, -torch.inf).softmax(-1).masked_fill(~mask, 0.0)
-        return (weights @ v).transpose(1, 2).flatten(2) @ self.matrices[3] + self.shift
-
-
-class OfLists(OfParameters):
-    """Matrices in lists of parameters."""
-
-    def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
-        super().__init__(embed_dim, num_heads, hidden_dim, dropout)
-        self.self_attention, self.cross_attention = Listed(embed_dim, num_heads), Listed(embed_dim, num_heads)
+        return self.norm_3(x + self.dropout(self.mlp(x)))
 
 
 class WithFrozenZeros(WithTorchsAttention):
@@ -223,19 +175,17 @@ class WithFrozenZeros(WithTorchsAttention):
 
     def __init__(self, embed_dim: int, num_heads: int, hidden_dim: int | None = None, dropout: float = 0.1) -> None:
         super().__init__(embed_dim, num_heads, hidden_dim, dropout)
-        for attention in (self.one, self.other):
+        for attention in (self.self_attention, self.cross_attention):
             nn.init.zeros_(attention.in_proj_bias).requires_grad_(False)
 
 
 ANSWERS = (
-    OfLists,
-    WithFrozenZeros,
-    OfParameters,
-    WrittenOut,
     AsInTheLesson,
     DecoderByHand,
     MadeInAnotherOrder,
     WithOwnNorms,
-    InLists,
+    InALoop,
+    OfOwnParts,
     WithTorchsAttention,
+    WithFrozenZeros,
 )

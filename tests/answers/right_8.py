@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from helpers.checks.exercises.mistakes_8 import batch_by_hand
-
 
 def as_in_the_lesson(batch, tokenizer, max_len=128):
     labels, texts = zip(*batch, strict=True)
@@ -72,9 +70,21 @@ def mask_from_the_pad_id(batch, tokenizer, max_len=128):
     return torch.tensor(labels), ids, (ids != tokenizer.pad_token_id).long()
 
 
+def by_hand(batch, tokenizer, max_len=128):
+    """The pieces of each text, cut and put between the marks."""
+    lines = []
+    for _, text in batch:
+        pieces = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text))[: max_len - 2]
+        lines.append([tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id])
+    t = max(map(len, lines))
+    ids = torch.tensor([line + [tokenizer.pad_token_id] * (t - len(line)) for line in lines])
+    mask = torch.tensor([[1] * len(line) + [0] * (t - len(line)) for line in lines])
+    return torch.tensor([label for label, _ in batch]), ids, mask
+
+
 ANSWERS = (
     as_in_the_lesson,
-    batch_by_hand,
+    by_hand,
     with_options_by_name,
     with_lists,
     with_pad_sequence,

@@ -59,7 +59,9 @@ def all_prefixes_in_one_batch(text, model, tokenizer):
         for option in options:
             pieces = torch.tensor(pieces_of(option, tokenizer))
             n = len(pieces)
-            ids = tokenizer(template.replace(BLANK, " ".join(["[MASK]"] * n)), return_tensors="pt")["input_ids"]
+            ids = tokenizer(template.replace(BLANK, " ".join([tokenizer.mask_token] * n)), return_tensors="pt")[
+                "input_ids"
+            ]
             places = (ids[0] == tokenizer.mask_token_id).nonzero().flatten()
             copies = ids.repeat(n, 1)
             for shown in range(n):
@@ -90,7 +92,7 @@ def all_options_in_one_batch(text, model, tokenizer):
     """Padded to the longest option, with an attention mask."""
     template, options = parse_options(text)
     spelt = [pieces_of(option, tokenizer) for option in options]
-    texts = [template.replace(BLANK, " ".join(["[MASK]"] * len(pieces))) for pieces in spelt]
+    texts = [template.replace(BLANK, " ".join([tokenizer.mask_token] * len(pieces))) for pieces in spelt]
     batch = tokenizer(texts, return_tensors="pt", padding=True)
     probabilities = [1.0] * len(options)
     places = [(row == tokenizer.mask_token_id).nonzero().flatten().tolist() for row in batch["input_ids"]]
@@ -118,7 +120,8 @@ def with_tensors(text, model, tokenizer):
     with in_eval_mode(model), torch.no_grad():
         return {
             option: rest(
-                torch.tensor([tokenizer.encode(template.replace(BLANK, "[MASK] " * len(pieces)))]), list(pieces)
+                torch.tensor([tokenizer.encode(template.replace(BLANK, f"{tokenizer.mask_token} " * len(pieces)))]),
+                list(pieces),
             )
             for option in options
             for pieces in [pieces_of(option, tokenizer)]

@@ -15,9 +15,13 @@ _RETURN = "return context, weights"
 # (what is wrong, the wrong answer, name of the misconception or None)
 WRONG = [
     ("no tanh", mutated(WithLinear, (_INSIDE, "self.W(query)[:, None] + self.U(keys)")), "no tanh"),
-    ("no tanh, in one piece", mutated(WithOneMatrix, ("nn.Tanh()", "nn.Identity()")), "no tanh"),
+    (
+        "no tanh, in one piece",
+        mutated(WithOneMatrix, ("torch.tanh(", "(")),
+        "no tanh",
+    ),
     ("relu", mutated(WithLinear, ("torch.tanh(", "torch.relu(")), "relu for tanh"),
-    ("relu, in one piece", mutated(WithOneMatrix, ("nn.Tanh()", "nn.ReLU()")), "relu for tanh"),
+    ("relu, in one piece", mutated(WithOneMatrix, ("torch.tanh(", "torch.relu(")), "relu for tanh"),
     ("sigmoid", mutated(WithBiases, (".tanh()", ".sigmoid()")), "sigmoid for tanh"),
     (
         "tanh outside",
@@ -42,7 +46,7 @@ WRONG = [
     ("no axis", mutated(WithLinear, ("self.W(query)[:, None]", "self.W(query)")), "no axis for the keys"),
     ("no axis, with a bias", mutated(WithBiases, (".unsqueeze(1)", "")), "no axis for the keys"),
     ("product", mutated(WithLinear, ("[:, None] + ", "[:, None] * ")), "multiplied"),
-    ("difference", mutated(WithBiases, (" + self.W(keys)", " - self.W(keys)")), "subtracted"),
+    ("difference", mutated(WithBiases, (" + self.U(keys)", " - self.U(keys)")), "subtracted"),
     (
         "dot product",
         mutated(WithLinear, (_INSIDE, "self.W(query)[:, None] * self.U(keys)"), (_SCORES, "hidden.sum(-1)")),
@@ -257,12 +261,12 @@ WRONG = [
     (
         "dropout without a mask",
         mutated(WithLinear, (_SCORES, "nn.functional.dropout(" + _SCORES + ", 0.5, self.training and mask is None)")),
-        "dropout",
+        None,
     ),
     (
         "a little dropout",
         mutated(WithLinear, ("context =", "weights = nn.functional.dropout(weights, 0.1, self.training); context =")),
-        "dropout",
+        None,
     ),
     (
         "W for U where it fits",

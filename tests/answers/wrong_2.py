@@ -138,18 +138,18 @@ WRONG = [
             WithBmm,
             ("scores = self.calculate_score(queries, keys)", "scores = self.calculate_score(queries, keys) / d**0.5"),
         ),
-        "scaled by d",
+        "scaled twice",
     ),
     (
         "scaled by h * d",
         mutated(WithBmm, ("weights = F.softmax(scores, dim=2)", "weights = F.softmax(scores / h**0.5, dim=2)")),
-        None,
+        "scaled by the width of all heads",
     ),
     ("minus 1 for minus infinity", mutated(WithBmm, ('float("-inf")', "-1.0"), (_RESCUE, "            pass\n")), None),
     (
         "minus 1 added",
         mutated(WithBmm, (_MASK, "scores = scores - 1.0 * ~mask"), (_RESCUE, "            pass\n")),
-        None,
+        "mask added to the scores",
     ),
     ("minus 1e3", mutated(WithBmm, ('float("-inf")', "-1e3")), None),
     (

@@ -84,14 +84,14 @@ WRONG = [
         changed((_QUERIES, "self.to_queries(context).view(b, -1, self.num_heads, self.head_dim)")),
         "queries from the context",
     ),
-    ("values from x", changed(("self.to_values(context)", "self.to_values(x)")), None),
+    ("values from x", changed(("self.to_values(context)", "self.to_values(x)")), "values from x"),
     (
         "length of x",
         changed(
             ("self.to_keys(context).view(b, -1", "self.to_keys(context).view(b, t"),
             ("self.to_values(context).view(b, -1", "self.to_values(context).view(b, t"),
         ),
-        None,
+        "as many keys as queries",
     ),
     ("mask not passed", changed((", mask))", "))")), "mask not passed on"),
     ("mask inverted", changed((", mask))", ", None if mask is None else ~mask))")), "mask inverted"),
@@ -122,7 +122,7 @@ WRONG = [
         "NaN where nothing may be attended to",
     ),
     # No list names these
-    ("scaled twice", mutated(AllInOne, ("out = F.", "q = q / self.d**0.5; out = F.")), None),
+    ("scaled twice", mutated(AllInOne, ("out = F.", "q = q / self.d**0.5; out = F.")), "scaled twice"),
     (
         "a residual path",
         changed((_CALL, "return x + self.unify_heads(self.attention(queries, keys, values, mask))")),

@@ -7,7 +7,7 @@ from torch import nn
 
 from answers import right_4
 from answers.mutate import mutated
-from answers.right_4 import AsInTheLesson, InlineWithOtherNames, OwnNorm, WithOwnNorm, WithTorchsAttention
+from answers.right_4 import AsInTheLesson, OwnNorm, WithOwnNorm, WithTorchsAttention
 
 
 class _BatchNorm(nn.BatchNorm1d):
@@ -170,7 +170,7 @@ WRONG = [
         ),
         None,
     ),
-    ("half the residual", changed((_LAST_1, _LAST_1.replace("x + ", "0.5 * x + "))), None),
+    ("half the residual", changed((_LAST_1, _LAST_1.replace("x + ", "0.5 * x + "))), "attention added twice"),
     (
         "MLP first",
         changed(
@@ -200,9 +200,4 @@ WRONG = [
         None,
     ),
     ("one head", changed((_ATTENTION, "WithOurAttention(embed_dim, 1, dropout=dropout, bias=bias)")), None),
-    (
-        "scores of the joint attention scaled twice",
-        mutated(InlineWithOtherNames, ("return self.out(F.", "q = q / 2; return self.out(F.")),
-        None,
-    ),
 ]

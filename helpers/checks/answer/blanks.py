@@ -71,12 +71,12 @@ def functions_of(answer: Any) -> Iterator[FunctionType]:
 
 
 def describe_blanks(blanks: list[Blank]) -> str:
-    """Count and name blanks: "2 blanks are still open: `weights = ...` in `forward` (line 12), ..."."""
+    """Count and name blanks: "2 blanks are still open: `weights = ...` in `forward` (line 12 of the cell), ..."."""
     places: dict[tuple[str, str, int], int] = {}
     for blank in blanks:
         key = (blank.function, blank.code, blank.line)
         places[key] = places.get(key, 0) + 1
-    named = [f"`{code}` in `{function}` (line {line})" for function, code, line in places]
+    named = [f"`{code}` in `{function}` (line {line} of the cell)" for function, code, line in places]
     counted = "1 blank is" if len(blanks) == 1 else f"{len(blanks)} blanks are"
     return f"{counted} still open: {', '.join(named)}."
 

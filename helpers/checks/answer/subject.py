@@ -38,12 +38,13 @@ class Subject:
         self.answer = answer
         self.seeds = (0, 0)  # of what is drawn while an instance is made, and of what it draws later
         self.notes: dict[Any, Any] = {} if notes is None else notes
-        self.twins: dict[str, Subject] = {}  # the misconceptions that it is compared with
+        self.twins: dict[Any, Subject] = {}  # the misconceptions that it is compared with
         self.shares = True  # whether steps may look at one and the same instance
         self.is_students = limit is not None
         self.printed = _Swallowed()
         self._limit = limit
         self._shared: dict[Any, Any] = {}
+        self._used_again = False
         self._kept: list[tuple[list[Any], list[Any]]] = []
         self._known_parameters: dict[Any, list[str]] = {}
         self._is_looked_into = False
@@ -76,25 +77,26 @@ class Subject:
         reseed(self.seeds[1])
         return module.eval()
 
-    def shared(self, make: Callable[..., Any], draw: Draw, **settings: Any) -> Any:
+    def shared(self, make: Callable[..., Any], draw: Draw, own: bool = False, **settings: Any) -> Any:
         """Return `make(self, draw, **settings)`, made once for all steps with these draws: making is slow.
 
-        What it draws shifts nothing that a step draws.
+        What it draws shifts nothing that a step draws. A step that changes what it gets asks for one of its `own`.
         """
         draw = draw.again("shared")
         draw.case = f"{draw.seed} {settings}"
-        if not self.shares:
+        if own or not self.shares:
             return make(self, draw, **settings)
         key = (make, draw.case, self.seeds)
+        self._used_again |= key in self._shared
         if key not in self._shared:
             self._shared[key] = make(self, draw, **settings)
         return self._shared[key]
 
     def forget_shared(self) -> bool:
-        """Let nothing be used again that was used before; return whether there was anything."""
-        had = bool(self._shared)
+        """Let nothing be used again that was used before; return whether anything was used more than once."""
+        used_again, self._used_again = self._used_again, False
         self._shared.clear()
-        return had
+        return used_again
 
     def _insist_on_no_blank(self, module: torch.nn.Module) -> None:
         """A blank that was left in `__init__`, where the source cannot be read."""

@@ -21,9 +21,16 @@ WORDS = {
     "d": "feature",
     "k": "feature",
     "n": "place",
+    "patches": "patch",
+    "pixels": "pixel",
     "b·h": "batch element and head",
 }
-_PLURAL = {"query": "queries", "batch element and head": "batch elements and heads", "class": "classes"}
+_PLURAL = {
+    "query": "queries",
+    "batch element and head": "batch elements and heads",
+    "class": "classes",
+    "patch": "patches",
+}
 _MOST_NAMED = 4  # places along an axis: a longer list tells nobody anything
 
 
@@ -66,6 +73,8 @@ def clues(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> list[str]:
 
 def nan_sentence(seen: Seen, got: torch.Tensor) -> str:
     """Say how much of a result is NaN, and where the first one is."""
+    if not got.dim():
+        return f"{seen.what} is NaN (not a number)"
     bad = got.isnan()
     first = bad.nonzero()[0].tolist()
     much = "all NaN" if bool(bad.all()) else "partly NaN (not a number)"

@@ -15,7 +15,8 @@ from helpers.checks.engine.seen import Seen, same
 from helpers.checks.engine.trouble import Trouble
 
 if TYPE_CHECKING:
-    from helpers.checks.engine.run import Exercise, Misconception, Report, Step
+    from helpers.checks.engine.exercise import Exercise, Report, Step
+    from helpers.checks.engine.mistakes import Mistake
 
 SECOND_DRAW = 10**6  # added to the seed: no check's own seed is as large
 MORE_DRAWS = 4
@@ -60,7 +61,7 @@ def diagnose(exercise: Exercise, subject: Subject, seed: int, report: Report) ->
     return Diagnosis(found.sentence, where + detail if detail else sentence, found.name)
 
 
-def _matching(exercise: Exercise, subject: Subject, seed: int, report: Report) -> Misconception | None:
+def _matching(exercise: Exercise, subject: Subject, seed: int, report: Report) -> Mistake | None:
     """Find a misconception that gives, on the very same inputs, what the answer gave up to its first mistake.
 
     It must give the same on a second draw, too, of other sizes and numbers: causes may coincide where sizes are small.
@@ -70,7 +71,7 @@ def _matching(exercise: Exercise, subject: Subject, seed: int, report: Report) -
     import torch
 
     step, trail = exercise.steps[report.at], report.trails[-1]
-    here = [m for m in exercise.misconceptions if _gives(m, step, subject, seed, trail)]
+    here = [m for m in exercise.misconceptions if m.applies and _gives(m, step, subject, seed, trail)]
     if not here:
         return None
     other = seed + SECOND_DRAW
@@ -91,7 +92,7 @@ def _matching(exercise: Exercise, subject: Subject, seed: int, report: Report) -
     return max(here, key=lambda m: sum(_gives(m, step, subject, seed, trail) for step, trail in earlier))
 
 
-def _passes_earlier(found: Misconception, exercise: Exercise, subject: Subject, seed: int, report: Report) -> bool:
+def _passes_earlier(found: Mistake, exercise: Exercise, subject: Subject, seed: int, report: Report) -> bool:
     """Whether a misconception is right wherever the answer was: as far as the first step of each kind tells."""
     first: dict[str, tuple[Step, list[Seen | Trouble]]] = {}
     for step, trail in zip(exercise.steps, report.trails[:-1], strict=False):
@@ -99,9 +100,7 @@ def _passes_earlier(found: Misconception, exercise: Exercise, subject: Subject, 
     return all(_gives(found, step, subject, seed, trail) for step, trail in first.values())
 
 
-def _explains(
-    found: Misconception | None, step: Step, subject: Subject, seed: int, problem: Seen | Trouble | None
-) -> bool:
+def _explains(found: Mistake | None, step: Step, subject: Subject, seed: int, problem: Seen | Trouble | None) -> bool:
     """Whether a misconception explains what goes wrong in this step, although it is wrong where the answer was right.
 
     An answer may make a mistake in one case only; or the two may coincide. Numbers tell, on a few more draws.
@@ -131,9 +130,12 @@ def _trail(step: Step, subject: Subject, seed: int) -> list[Seen | Trouble]:
     return trail
 
 
-def _gives(misconception: Misconception, step: Step, subject: Subject, seed: int, trail: list[Seen | Trouble]) -> bool:
+def _gives(misconception: Mistake, step: Step, subject: Subject, seed: int, trail: list[Seen | Trouble]) -> bool:
     """Whether a misconception gives in this step what the answer gave, `trail`."""
-    twin = subject.twins.setdefault(misconception.name, Subject(misconception.answer, notes=subject.notes))
+    key = (misconception.name, misconception.changes)
+    if key not in subject.twins:
+        subject.twins[key] = Subject(misconception.answer, notes=subject.notes)
+    twin = subject.twins[key]
     twin.shares = subject.shares
     steps = step.run(twin, seed)
     for came in trail:
@@ -250,7 +252,9 @@ def _first_nan(step: Step, subject: Subject, seed: int, index: int) -> str:
                     frame = frame.f_back  # type: ignore[assignment]
                 if frame is not None:
                     code = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip().split("  #")[0]
-                    self.line = f"{frame.f_lineno} of `{frame.f_code.co_name}`" + (f", `{code}`" if code else "")
+                    self.line = f"{frame.f_lineno} of the cell, in `{frame.f_code.co_name}`" + (
+                        f", `{code}`" if code else ""
+                    )
             return out
 
     with Watch() as watch:

@@ -17,20 +17,32 @@ class CheckFailed(AssertionError):  # noqa: N818  (the lessons say that a check 
         Name of the misconception that gives what the answer gives on the same inputs, where there is one.
     seed : int or None
         Hand it to the check to draw the same sizes and numbers again; None where nothing was drawn.
+    step : str
+        What would be right if the step had passed that failed; "" where none was reached.
+    blank : bool
+        Whether the answer is not finished: a blank is still open.
     """
 
     def __init__(
-        self, message: str, exercise: str = "", misconception: str | None = None, seed: int | None = None
+        self,
+        message: str,
+        exercise: str = "",
+        misconception: str | None = None,
+        seed: int | None = None,
+        step: str = "",
+        blank: bool = False,
     ) -> None:
         super().__init__(message)
         self.exercise = exercise
         self.misconception = misconception
         self.seed = seed
+        self.step = step
+        self.blank = blank
 
     @property
-    def details(self) -> tuple[str, str | None, int | None]:
+    def details(self) -> tuple[str, str | None, int | None, str, bool]:
         """Everything but the message."""
-        return self.exercise, self.misconception, self.seed
+        return self.exercise, self.misconception, self.seed, self.step, self.blank
 
     def _render_traceback_(self) -> list[str]:
         """IPython shows these lines in place of a traceback."""

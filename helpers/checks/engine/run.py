@@ -2,140 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
 from typing import Any
 
 from helpers.checks.answer.blanks import describe_blanks, open_blanks
 from helpers.checks.answer.subject import Subject
 from helpers.checks.answer.time_limit import TimeLimit
-from helpers.checks.answer.undisturbed import reseed, undisturbed
-from helpers.checks.engine.draw import Draw
+from helpers.checks.answer.undisturbed import undisturbed
+from helpers.checks.engine.diagnose import diagnose
+from helpers.checks.engine.exercise import Exercise, Report, Step
 from helpers.checks.engine.failure import CheckFailed
 from helpers.checks.engine.seen import Seen
 from helpers.checks.engine.trouble import Trouble
 
 SECONDS = 5.0  # that one call of an answer may take
-
-
-@dataclass(frozen=True)
-class Misconception:
-    """A small wrong implementation, and the sentence for a student whose answer does the same."""
-
-    name: str
-    sentence: str
-    answer: Any
-
-
-class Misconceptions(list[Misconception]):
-    """The misconceptions of an exercise; an instance decorates a wrong answer with its name and its sentence.
-
-    Where two explain an answer equally well, the one that stands first is taken: put the more specific one there.
-    """
-
-    def __call__(self, name: str, sentence: str) -> Callable[[Any], Any]:
-        def add(answer: Any) -> Any:
-            self.append(Misconception(name, sentence, answer))
-            return answer
-
-        return add
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing that a check looks at.
-
-    Attributes
-    ----------
-    right : str
-        What is right when the step passes, as in "the scores".
-    look : callable
-        `look(subject, draw, **settings)` makes and calls the answer and yields what it sees, a `Seen` at a time.
-        With equal draws it does the same for a student's answer and for a misconception.
-    settings : mapping
-        What kind of case this is.
-    simpler : sequence of (str, mapping)
-        Easier cases, to be tried when this one fails: "It is right " goes before the words, and the settings change.
-    remark : str
-        If given, the step is not needed for a pass: where it fails, this is said beside it, or what it saw.
-    draws : str
-        Steps that name the same draw the same, so they can share what is slow to make.
-    """
-
-    right: str
-    look: Callable[..., Iterator[Seen]]
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    simpler: tuple[tuple[str, Mapping[str, Any]], ...] = ()
-    remark: str = ""
-    draws: str = ""
-
-    def run(self, subject: Subject, seed: int, making: int = 0, calling: int = 0, **changes: Any) -> Iterator[Seen]:
-        """Look at `subject`.
-
-        With the same inputs, `making` gives other numbers to what is drawn while an instance is made, and `calling`
-        to what it draws later.
-        """
-        settings = {**self.settings, **changes}
-        own = f"{self.right} {dict(self.settings)}"
-        draw = Draw(seed, self.draws or own, str(settings), own)
-        subject.seeds = (draw.seed + making, draw.seed + calling)
-        reseed(subject.seeds[1])
-        return self.look(subject, draw, **settings)
-
-
-def simpler_cases(
-    settings: Mapping[str, Any], usual: Mapping[str, Any], cases: Sequence[tuple[str, Mapping[str, Any]]]
-) -> tuple[tuple[str, Mapping[str, Any]], ...]:
-    """Keep the cases that differ from `settings`, where `usual` says what a setting is that is not named."""
-    return tuple(
-        (words, changes)
-        for words, changes in cases
-        if any(settings.get(name, usual.get(name)) != value for name, value in changes.items())
-    )
-
-
-@dataclass(frozen=True)
-class Exercise:
-    """Everything that a check knows of an exercise.
-
-    Attributes
-    ----------
-    id, title : str
-        As in `EXERCISES`.
-    passed : str
-        What a pass says was looked at.
-    hints : sequence of str
-        Offered from the second failure in a row on, one more each time; never the answer.
-    steps : sequence of Step
-        In teaching order: the first one that is not right is explained.
-    telling : str
-        What is right when that step passes in which different mistakes give different results: it decides between
-        misconceptions that give the same elsewhere.
-    misconceptions : sequence of Misconception
-        At least eight.
-    """
-
-    id: str
-    title: str
-    passed: str
-    hints: tuple[str, ...]
-    steps: tuple[Step, ...]
-    telling: str
-    misconceptions: Misconceptions
-
-
-@dataclass
-class Report:
-    """How an answer fared: `problem` is what was seen first that is not right, at step `at`."""
-
-    trails: list[list[Seen | Trouble]]
-    problem: Seen | Trouble | None
-
-    @property
-    def at(self) -> int:
-        return len(self.trails) - 1
+REFERENCE = "this is the course's own answer, imported: fine for going on; when it is marked, it earns no point."
 
 
 def run_check(exercise: Exercise, answer: Any, seed: int | None = None, record: bool = True) -> None:
@@ -163,37 +48,54 @@ def run_check(exercise: Exercise, answer: Any, seed: int | None = None, record: 
     subject = Subject(answer, TimeLimit(SECONDS))
     with undisturbed():
         try:
-            failure = find_failure(exercise, subject, seed)
+            failure = _no_answer(exercise, subject) or find_failure(exercise, subject, seed)
             remarks = [] if failure else find_remarks(exercise, subject, seed)
         finally:
             subject.put_back()
-    failures = record_check(exercise.id, failure is None) if record else 0
+    if record and not (failure and failure.blank):  # somebody who is still writing has not failed
+        record_check(exercise.id, failure is None)
     if failure is None:
+        _failed_at().clear()
         print(f"✓ Exercise {exercise.id}: {exercise.title}. {exercise.passed}")
         for remark in remarks:
             print(f"  One thing: {remark}")
         return
-    if failures > 1:
-        hint = min(failures - 2, len(exercise.hints) - 1)
-        failure = CheckFailed(f"{failure}\n  Hint {hint + 1}: {exercise.hints[hint]}", *failure.details)
-    raise failure from None
+    raise _with_hint(exercise, failure) if record else failure from None
+
+
+@functools.cache
+def _failed_at() -> Counter[tuple[str, str]]:
+    """How often a check has failed at which step since the last pass, in this session."""
+    return Counter()
+
+
+def _with_hint(exercise: Exercise, failure: CheckFailed) -> CheckFailed:
+    """Point to the lesson's hint about the step at which an answer fails, from the second time on."""
+    place = (exercise.id, failure.step)
+    _failed_at()[place] += not failure.blank
+    numbers = [number for number, steps in exercise.hints.items() if failure.step in steps]
+    if _failed_at()[place] < 2 or not numbers:
+        return failure
+    told = f"{failure}\n  Hint {numbers[0]}, folded above the exercise, is about this."
+    return CheckFailed(told, *failure.details)
+
+
+def is_reference(answer: Any) -> bool:
+    """Whether what is checked was written by the course: imported, or a subclass that adds nothing."""
+    does = getattr(answer, "forward", answer)
+    return getattr(does, "__module__", "") == "helpers.layers"
 
 
 def find_failure(exercise: Exercise, subject: Subject, seed: int) -> CheckFailed | None:
     """Return what is not right yet with an answer, explained, or None."""
-    from helpers.checks.engine.diagnose import diagnose
-
-    wrong_thing = _not_an_answer(subject)
-    if wrong_thing:
-        return CheckFailed(f"✗ Exercise {exercise.id}: {wrong_thing}", exercise.id)
     blanks = open_blanks(subject.answer)
     if any(blank.needed for blank in blanks):
-        return CheckFailed(f"✗ Exercise {exercise.id}: {describe_blanks(blanks)}", exercise.id)
+        return CheckFailed(f"✗ Exercise {exercise.id}: {describe_blanks(blanks)}", exercise.id, blank=True)
     report = examine(exercise, subject, seed)
     if report.problem is None:
         return None
     if blanks:  # a `...` that stands alone does no harm by itself, but here something is missing
-        return CheckFailed(f"✗ Exercise {exercise.id}: {describe_blanks(blanks)}", exercise.id)
+        return CheckFailed(f"✗ Exercise {exercise.id}: {describe_blanks(blanks)}", exercise.id, blank=True)
     hidden = f" It printed {_lines(subject)}, not shown." if subject.printed.lines else ""
     diagnosis = diagnose(exercise, subject, seed, report)
     lines = [f"✗ Exercise {exercise.id}: {diagnosis.sentence}"]
@@ -204,9 +106,11 @@ def find_failure(exercise: Exercise, subject: Subject, seed: int) -> CheckFailed
     looked_at = zip(exercise.steps, report.trails[:-1], strict=False)
     wrong = exercise.steps[report.at].right
     right = list(dict.fromkeys(step.right for step, trail in looked_at if trail and step.right != wrong))
-    so_far = f"Right so far: {', '.join(right)}. " if right else ""
-    lines.append(f"  {so_far}The same numbers again: seed={seed}.{hidden}")
-    return CheckFailed("\n".join(lines), exercise.id, diagnosis.misconception, seed)
+    so_far = f"Right so far: {', '.join(right)}." if right else ""
+    if so_far or hidden:
+        lines.append(f"  {so_far}{hidden}".replace("   ", "  "))
+    blank = isinstance(report.problem, Trouble) and report.problem.key[0] == "open"
+    return CheckFailed("\n".join(lines), exercise.id, diagnosis.misconception, seed, wrong, blank)
 
 
 def find_remarks(exercise: Exercise, subject: Subject, seed: int) -> list[str]:
@@ -220,6 +124,8 @@ def find_remarks(exercise: Exercise, subject: Subject, seed: int) -> list[str]:
             wrong = (told[name] for name in told if problem.got.get(name) is not True)  # type: ignore[union-attr]
             remarks.append(next(wrong, step.remark))
     remarks = list(dict.fromkeys(remarks))
+    if is_reference(subject.answer):
+        remarks.insert(0, REFERENCE)
     if subject.printed.lines:
         remarks.append(f"it prints {_lines(subject)}, which this check hid. Take the `print` out again.")
     return remarks
@@ -262,6 +168,14 @@ def _unforeseen(error: Exception) -> Trouble:
     kind = type(error).__name__
     sentence = f"What comes out cannot be compared with what was expected ({kind}: {error}). Has it the right shape?"
     return Trouble(sentence, "unforeseen", kind)
+
+
+def _no_answer(exercise: Exercise, subject: Subject) -> CheckFailed | None:
+    """Refuse what cannot be an answer at all, and, where nbgrader is marking, the course's own."""
+    wrong = _not_an_answer(subject)
+    if os.environ.get("NBGRADER_EXECUTION") == "autograde" and is_reference(subject.answer):
+        wrong = REFERENCE
+    return CheckFailed(f"✗ Exercise {exercise.id}: {wrong}", exercise.id) if wrong else None
 
 
 def _not_an_answer(subject: Subject) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 import linecache
 import re
 import textwrap
@@ -11,7 +12,8 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from helpers.checks.answer.time_limit import Place
-from helpers.checks.looks.refusal import raised_in
+
+_RAISE = dis.opmap["RAISE_VARARGS"]  # what `raise` and `assert` are compiled to
 
 
 class Trouble(Exception):  # noqa: N818
@@ -49,7 +51,7 @@ def raised(error: BaseException, name: str, module: str) -> Trouble:
     if frame is None:
         return Trouble(f"`{name}` stops with {kind}: {text.rstrip('.')}{_hint(error)}.", *key)
     code = linecache.getline(frame.f_code.co_filename, line).strip()
-    place = f"ine {line} of `{frame.f_code.co_name}`" + (f", `{_shortened(code)}`" if code else "")
+    place = f"ine {line} of the cell, in `{frame.f_code.co_name}`" + (f", `{_shortened(code)}`" if code else "")
     if isinstance(error, NotImplementedError) and raised_in(error) is frame:  # torch says so of what it cannot do
         return Trouble(f"A blank is still open: l{place}, says that it is not written yet. {text}".strip(), *key)
     if isinstance(error, RecursionError):
@@ -63,7 +65,7 @@ def too_long(seconds: float, stack: list[Place], name: str, module: str) -> Trou
     where = ""
     if own:
         code = linecache.getline(*own[0]).strip()
-        where = f" It was in line {own[0][1]}" + (f", `{_shortened(code)}`." if code else ".")
+        where = f" It was in line {own[0][1]} of the cell" + (f", `{_shortened(code)}`." if code else ".")
     sentence = f"`{name}` was still running after {seconds:g} seconds, so it was ended.{where}"
     return Trouble(f"{sentence} Is there a loop that never ends?", "too long")
 
@@ -115,6 +117,17 @@ def insist_on_numbers(value: Any, name: str) -> None:
         raise Trouble(sentence, "no numbers", str(value.layout))
 
 
+def raised_in(error: BaseException) -> FrameType | None:
+    """Return where a `raise` or an `assert` raised an error; None where it comes out of code that is not Python."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    # Where C code stops, the last line of Python is a call or an operation, and no `raise`.
+    if place is None or place.tb_frame.f_code.co_code[place.tb_lasti] != _RAISE:
+        return None
+    return place.tb_frame
+
+
 def _first_line(error: BaseException) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     return textwrap.shorten(lines[0], 200, placeholder=" …") if lines else ""
@@ -126,6 +139,10 @@ def _shortened(code: str) -> str:
 
 def _hint(error: BaseException) -> str:
     text = str(error)
+    if "is not a Module subclass" in text:
+        return ". That is a class, not a layer: brackets after it make one, as in `nn.ReLU()`"
+    if "Boolean value of Tensor" in text:
+        return ". `and`, `or`, `not` and `if` want one truth value; `&`, `|` and `~` go place by place"
     if "ellipsis" in text.lower():
         return ". A blank `...` is still open there"
     if "before Module.__init__" in text or "super().__init__()" in text:

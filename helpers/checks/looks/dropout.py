@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -89,12 +89,11 @@ def in_train_mode(layer: nn.Module) -> Iterator[None]:
         layer.eval()
 
 
-class Called(Protocol):
-    """A layer, and inputs to call it with."""
+class Called(NamedTuple):
+    """A layer, and a call of it."""
 
     layer: nn.Module
-
-    def call(self) -> torch.Tensor: ...
+    call: Callable[[], torch.Tensor]
 
 
 def seen_with_dropout(first: torch.Tensor, second: torch.Tensor, p: float | None) -> Seen:

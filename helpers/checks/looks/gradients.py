@@ -55,6 +55,6 @@ def seen_gradients(
         return expected()[name]
 
     for name, gradient in zip(leaves, got, strict=True):
-        shown = f"`{name}`" if "." in name else name
+        shown = name if name.startswith("the ") else f"`{name}`"
         what = f"The gradient of {shown}{when}"
         yield Seen(what, gradient, functools.partial(expected_for, name), axes.get(name, ()), sizes)

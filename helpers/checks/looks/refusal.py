@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dis
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
-_RAISE = dis.opmap["RAISE_VARARGS"]  # what `raise` and `assert` are compiled to
+from helpers.checks.engine.trouble import raised_in
 
 
 @dataclass(frozen=True)
@@ -37,17 +35,6 @@ def outcome(function: Callable[..., Any], *args: Any) -> Any:
         if isinstance(error, NotImplementedError):  # a blank
             return error
         return Refusal(type(error).__name__, str(error))
-
-
-def raised_in(error: BaseException) -> FrameType | None:
-    """Return where a `raise` or an `assert` raised an error; None where it comes out of code that is not Python."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    # Where C code stops, the last line of Python is a call or an operation, and no `raise`.
-    if place is None or place.tb_frame.f_code.co_code[place.tb_lasti] != _RAISE:
-        return None
-    return place.tb_frame
 
 
 def describe_outcome(came: Any) -> str:

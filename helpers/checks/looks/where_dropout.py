@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -85,14 +85,20 @@ def seen_dropout(
             f"{place} as often": f"About {p:.0%} of {place} should be dropped; here it is {share:.0%}.",
             f"{place} one by one": f"Of {place}, each number should be dropped on its own; here they go together.",
         }
-    remarks = {name: text for name, text in words.items() if is_known and name != "a way"}
-    return Seen(what, facts, lambda: dict.fromkeys(facts, True), told=words, remarks=remarks)
+    return Seen(what, facts, lambda: dict.fromkeys(facts, True), told=words)
 
 
-def seen_left_out(what: str, told: Mapping[str, str], missing: Collection[str]) -> Seen:
-    """Return that nothing is ever dropped at the places that are `missing`; `told` says so of each."""
-    facts = {place: place not in missing for place in told}
-    return Seen(what, facts, lambda: dict.fromkeys(facts, True), told=told, remarks=told)
+def seen_left_out(what: str, missing: Collection[str]) -> Seen:
+    """Return that nothing is ever dropped at the places that are `missing`, all of which are named."""
+    places = " and ".join(", ".join(missing).rsplit(", ", 1))
+    told = {"left out": f"Nothing is ever dropped of {places}."}
+    return Seen(what, {"left out": tuple(missing)}, lambda: {"left out": ()}, told=told)
+
+
+def subsets(places: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield what may have been forgotten: few places first, never all."""
+    for count in range(1, len(places)):
+        yield from itertools.combinations(places, count)
 
 
 def _near(came: torch.Tensor, ways: torch.Tensor) -> torch.Tensor:

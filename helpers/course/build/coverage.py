@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from helpers.checks import EXERCISES
+from helpers.checks import EXERCISES, exercise_of
 
 HELP = "print what the exercises' checks cover, as a Markdown table"
 
@@ -41,7 +41,7 @@ def coverage_table(tests: Path, names: bool = False) -> str:
     lists = []
     for number, listed in EXERCISES.items():
         answers = right_answers(tests, number)
-        misconceptions = import_module(f"helpers.checks.exercises.exercise_{number}").EXERCISE.misconceptions
+        misconceptions = exercise_of(number).misconceptions
         rows.append(f"| {number}. {listed.title} | {len(misconceptions)} | {len(answers)} |")
         lists.append(f"- {number}: {'; '.join(m.name for m in misconceptions)}")
     return "\n".join([*rows, "", *lists] if names else rows)

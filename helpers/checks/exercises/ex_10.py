@@ -1,4 +1,4 @@
-"""Exercise 10, a picture as a row of patches: what the check looks at."""
+"""Exercise 10, a picture as a row of patches: what goes in, what is right, what the check looks at, and mistakes."""
 
 from __future__ import annotations
 
@@ -9,22 +9,31 @@ from typing import Any
 
 import torch
 
+from helpers import layers
 from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import Draw
-from helpers.checks.engine.run import Exercise, Step
+from helpers.checks.engine.exercise import Exercise, Step
+from helpers.checks.engine.mistakes import Mistakes
 from helpers.checks.engine.seen import Seen, close, same
 from helpers.checks.engine.trouble import Trouble, wrong_kind
-from helpers.checks.exercises.mistakes_10 import MISCONCEPTIONS
 from helpers.checks.looks.devices import seen_elsewhere
 from helpers.checks.looks.gradients import seen_gradients
 from helpers.checks.looks.refusal import Refusal, describe_outcome, outcome
 from helpers.checks.looks.strides import seen_scattered
 from helpers.checks.looks.used_before import overwrite
 
-AXES = ("b", "patch", "pixel")
+AXES = ("b", "patches", "pixels")
 WHOLE_NUMBERS = (
     "for pictures of whole numbers, as files hold them, it stops or gives other numbers. `images.float()` makes real "
     "numbers of them; `reshape` and `permute` take numbers of any kind."
+)
+DEVICE = (
+    "for pictures on another device, say a GPU, it stops, or what comes back stays on the CPU. Make new tensors with "
+    "`device=images.device`."
+)
+FLOAT64 = "for pictures in float64, something else than float64 comes out, or it stops."
+WORDS = (
+    "the error for a side that does not divide does not name that side and the patch. Whoever meets it wants to know."
 )
 NOT_CONTIGUOUS = (
     "for pictures that are not contiguous, such as transposed ones, it stops or gives other numbers. `reshape` copies "
@@ -64,7 +73,8 @@ def _pictures(
         images = torch.randint(0, 256, (sizes["b"], height, width), generator=draw.generator, dtype=dtype)
     else:
         images = draw.normal(sizes["b"], height, width, dtype=dtype)
-    return images, patch, sizes | {"height": height, "width": width}
+    counts = {"patches": sizes["rows"] * sizes["columns"], "pixels": patch * patch}
+    return images, patch, sizes | {"height": height, "width": width} | counts
 
 
 def _called(subject: Subject, images: torch.Tensor, patch: int) -> torch.Tensor:
@@ -131,34 +141,32 @@ def look_at_other_shapes(subject: Subject, draw: Draw, **settings: Any) -> Itera
         raise Trouble(sentence, "stops where height and width differ") from None
 
 
-def look_at_rest(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """A side that does not divide is refused, whichever it is, and the message names its size and the patch.
+def look_at_rest(subject: Subject, draw: Draw, words: bool = False) -> Iterator[Seen]:
+    """A side that does not divide is refused, whichever it is. With `words`: what the error names.
 
     With these sizes the number of pixels divides by that of a patch if one side does; and where neither does, their
     sum, their difference and their product divide by the patch.
     """
-    sizes = _sizes(draw, patch=4)
-    sizes |= dict(zip(("rows", "columns"), draw.random.sample([2, 6], 2), strict=True))
-    patch = sizes["patch"]
+    patch, b = 4, draw.random.choice([5, 7])
+    rows, columns = draw.random.sample([2, 6], 2)
     facts: dict[str, Any] = {}
     told: dict[str, str] = {}
     for side, rest in (("height", (2, 0)), ("width", (0, 2)), ("height and width", (2, 2))):
-        size = {"height": sizes["rows"] * patch + rest[0], "width": sizes["columns"] * patch + rest[1]}
-        images = draw.normal(sizes["b"], *size.values())
+        size = {"height": rows * patch + rest[0], "width": columns * patch + rest[1]}
+        images = draw.normal(b, *size.values())
         came = subject.call(lambda images=images: outcome(subject.answer, images, patch), name=subject.name)
-        is_refused, kind = isinstance(came, Refusal), describe_outcome(came)
-        facts[f"came of the {side}"] = is_refused or kind
+        kind = describe_outcome(came)
+        if words:
+            numbers = set(re.findall(r"\d+", getattr(came, "message", "")))
+            facts[side] = side not in size or numbers >= {str(size[side]), str(patch)}
+            continue
+        facts[side] = isinstance(came, Refusal) or kind
         counted = " and ".join(f"a {name} of {size[name]}" for name in side.split(" and "))
         do = "do not" if " and " in side else "does not"
-        told[f"came of the {side}"] = (
+        told[side] = (
             f"With patch={patch}, {counted} pixels {do} divide: that should raise a ValueError; here comes {kind}."
         )
-        if side in size:
-            named = is_refused and {str(size[side]), str(patch)} <= set(re.findall(r"\d+", came.message))
-            facts[f"names the {side}"] = named or not is_refused or kind
-            told[f"names the {side}"] = f"The {kind} should name both the {side}, {size[side]}, and the patch, {patch}."
-    wanted = dict.fromkeys(facts, True)
-    yield Seen("What comes of a size that does not divide", facts, lambda: wanted, told=told)
+    yield Seen("What comes of a size that does not divide", facts, lambda: dict.fromkeys(facts, True), told=told)
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -218,16 +226,115 @@ def _clue(got: torch.Tensor, expected: torch.Tensor) -> str:
     return ""
 
 
+# Mistakes
+
+MISTAKES = Mistakes(layers.patchify).read(
+    """
+    never re-ordered: The numbers are cut off in the order in which they are stored: each piece is a bit of a line, not
+    a square. After cutting both sides, re-order the axes before you join any.
+        pieces.permute(0, 1, 3, 2, 4) => pieces
+    patches column by column: The patches are right, but they are counted down the columns. The second patch should
+    stand to the right of the first.
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 3, 1, 2, 4)
+    pixels column by column: Each patch holds its own pixels, but they are read down the columns. Inside a patch, too,
+    read row by row.
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 1, 3, 4, 2)
+    height and width swapped: Patches and pixels are both read down the columns: the pictures are lying on their side.
+    The axes are (b, height, width).
+        b, height, width = images.shape => images = images.transpose(1, 2); b, height, width = images.shape
+    height taken for width: Square pictures come out right, others are scrambled: the height is taken for the width.
+    `images.shape` is (b, height, width).
+        b, height, width = images.shape => b, width, height = images.shape
+    far-apart pixels: A patch is made of pixels from all over the picture. Height is made of rows of patches, with
+    `patch` lines in each: cut it into (rows, patch), in this order, and the width likewise.
+        images.reshape(b, rows, patch, columns, patch) => images.reshape(b, patch, rows, patch, columns)
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 2, 4, 1, 3)
+    a patch's axes in front: After `permute`, the two axes inside a patch stand before the two that count patches, and
+    the last step joins the wrong ones: (b, rows, columns, patch, patch) is wanted.
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 2, 4, 1, 3)
+    another pair of axes swapped: Another pair of axes has changed places. (b, rows, patch, columns, patch) should
+    become (b, rows, columns, patch, patch): only the third and the fourth swap.
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 3, 2, 1, 4)
+      or
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 2, 1, 3, 4)
+      or
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 1, 2, 4, 3)
+      or
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 1, 4, 3, 2)
+    pictures mixed: Pixels of different pictures end up in one row of the batch: the batch axis was moved. It stays
+    first throughout.
+        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(1, 3, 0, 2, 4)
+    upside down: The rows of patches are counted from the bottom. Row 0 of a picture is its top: begin there.
+        pieces.permute(0, 1, 3, 2, 4) => pieces.flip(1).permute(0, 1, 3, 2, 4)
+    overlapping patches: The patches overlap: the window moves on by one pixel. It should move on by a whole patch.
+        ordered.reshape(b, rows * columns, patch * patch
+            => images.unfold(1, patch, 1).unfold(2, patch, 1).flatten(3).flatten(1, 2
+    pixels before patches: Pixels and patches have changed places: (b, pixels, patches) comes out. Each patch should be
+    a row, as each word is in a text: swap the last two axes.
+        columns, patch * patch) => columns, patch * patch).transpose(1, 2)
+    patches before pictures: The patches stand on the first axis, and the pictures on the second. The batch comes first.
+        columns, patch * patch) => columns, patch * patch).transpose(0, 1)
+    squares left as squares: The patches are still squares, (patch, patch). A token is a plain vector: join the last two
+    axes.
+        ordered.reshape(b, rows * columns, patch * patch) => ordered.flatten(1, 2)
+    the grid left as a grid: The patches still stand in a grid, (rows, columns). A Transformer takes one line of tokens:
+    join these two axes.
+        ordered.reshape(b, rows * columns, patch * patch) => ordered.flatten(3)
+    an axis for colours: There is an axis of size 1 too many, as for a colour channel. These pictures are grey: (b,
+    height, width).
+        columns, patch * patch) => columns, patch * patch)[:, None]
+    colours expected: It expects pictures with an axis for colours. These are grey: (b, height, width).
+        b, height, width = images.shape => b, _, height, width = images.shape
+    an axis lost: Where there is one picture only, or one patch, its axis is lost: there is a `squeeze` too many.
+        ordered.reshape(b, rows * columns, patch * patch) => ordered.reshape(b, rows * columns, patch * patch).squeeze()
+    all pictures in one: The patches of all pictures stand in one long row. Each picture keeps its own: (b, patches,
+    patch * patch).
+        ordered.reshape(b, rows * columns, patch * patch) => ordered.reshape(-1, patch * patch)
+    strips: The pictures are cut into strips as wide as the picture. Cut the width as well as the height.
+        ordered.reshape(b, rows * columns, patch * patch) => images.reshape(b, -1, patch * width)
+    the first picture only: Only the first picture comes back. The whole batch should.
+        ordered.reshape(b, rows * columns, patch * patch) => ordered.reshape(b, rows * columns, patch * patch)[:1]
+    always 2 by 2: The patches are always 2 x 2: the argument `patch` has no effect.
+        b, height, width = images.shape => patch = 2; b, height, width = images.shape
+    `patch` patches a side: The picture is cut into `patch` times `patch` pieces. `patch` is the side of one piece, in
+    pixels.
+        images.reshape(b, rows, patch, columns, patch) => images.reshape(b, patch, rows, patch, columns)
+        ordered.reshape(b, rows * columns, patch * patch) => ordered.reshape(b, patch * patch, rows * columns)
+    square pictures only: It takes square pictures only. Count the rows of patches by the height, and the columns by the
+    width.
+        width // patch => height // patch
+    the rest dropped: Where a side does not divide, its last pixels are lost without a word. Raise a ValueError.
+        if height % patch or width % patch: => if False:
+        images.reshape => images[:, : rows * patch, : columns * patch].reshape
+    the rest filled up: Where a side does not divide, the picture is filled up. Raise a ValueError.
+        if height % patch or width % patch: => if False:
+        height // patch, width // patch => -(-height // patch), -(-width // patch)
+        images.reshape => nn.functional.pad(images, (0, -width % patch, 0, -height % patch)).reshape
+    an error by torch: Where a side does not divide, it stops somewhere inside torch, whose message does not say why.
+    Look at the sizes first, and raise a ValueError.
+        if height % patch or width % patch: => if False:
+    only the height looked at: A width that does not divide goes unnoticed: only the height is looked at. Look at both.
+        if height % patch or width % patch: => if height % patch:
+    only the width looked at: A height that does not divide goes unnoticed: only the width is looked at. Look at both.
+        if height % patch or width % patch: => if width % patch:
+    refused if neither divides: A picture is refused only if neither side divides. One side that does not is enough:
+    `or`, not `and`.
+        if height % patch or width % patch: => if height % patch and width % patch:
+    pixels rescaled: The pixels were rescaled. Cutting changes no number: rescale outside.
+        images.reshape => (images / images.abs().max()).reshape
+    detached: No gradient reaches the pictures: `images` is detached, or turned into plain numbers. Stay with torch's
+    tensors.
+        images.reshape(b, rows, patch, columns, patch) => images.detach().reshape(b, rows, patch, columns, patch)
+    """
+)
+
+# The check
+
 EXERCISE = Exercise(
     id="10",
     title="a picture as a row of patches",
     passed="Pictures of every shape are cut row by row, and what does not divide is refused.",
-    hints=(
-        "Cut each side in two: the height into (rows, patch), the width into (columns, patch). With `reshape` that "
-        "makes five axes: (b, rows, patch, columns, patch). No pixel moves yet.",
-        "A patch's own two axes must stand side by side before they can be joined: `permute` swaps the third and the "
-        "fourth of the five. Then join two and two.",
-    ),
+    hints={1: ("other shapes", "patches of 2 x 2", "sizes of 1"), 2: ("square pictures",)},
     steps=(
         Step("square pictures", look_at_square_pictures, {"patch": 3}),
         Step("square pictures", look_at_square_pictures, {"patch": 4}),
@@ -242,11 +349,12 @@ EXERCISE = Exercise(
         Step("sizes of 1", look_at_patches, {"rows": 1, "columns": 1}),
         Step("what does not divide", look_at_rest),
         Step("the gradients", look_at_gradients),
-        Step("float64", look_at_patches, {"dtype": torch.float64}, (("in float32", {"dtype": torch.float32}),)),
-        Step("another device", look_elsewhere),
+        Step("another device", look_elsewhere, remark=DEVICE),
+        Step("float64", look_at_patches, {"dtype": torch.float64}, remark=FLOAT64),
+        Step("the error's words", look_at_rest, {"words": True}, remark=WORDS),
         Step("whole numbers", look_at_patches, {"dtype": torch.uint8}, remark=WHOLE_NUMBERS),
         Step("pictures that are not contiguous", look_at_scattered, remark=NOT_CONTIGUOUS),
     ),
     telling="other shapes",
-    misconceptions=MISCONCEPTIONS,
+    misconceptions=MISTAKES,
 )

@@ -1,0 +1,111 @@
+"""Misconceptions as changes to the source of a reference layer: compiled when a check has failed, not before."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_ENTRY = re.compile(r"((?:^\S.*\n)+)((?:^ .*\n)+)", re.M)
+Change = tuple[str, str]  # what stands in the source, wherever it does, and what a student wrote in its place
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong implementation, and the sentence for a student whose answer does the same.
+
+    Attributes
+    ----------
+    name, sentence : str
+        The sentence says what is done, and what should be.
+    changes : sequence of (str, str)
+        Made one after the other to the source of the references; all of it must be there.
+    references : sequence of classes or functions
+        Right as they stand. The last one is the answer; those before it are what it is made of.
+    names : mapping
+        What the changed source may use besides that module's own names.
+    """
+
+    name: str
+    sentence: str
+    changes: tuple[Change, ...]
+    references: tuple[Any, ...]
+    names: Mapping[str, Any]
+
+    @functools.cached_property
+    def problem(self) -> str:
+        """Why the changes cannot be made to the references as they are now; "" where they can."""
+        try:
+            self.answer  # noqa: B018
+        except (ValueError, SyntaxError) as error:
+            return str(error)
+        return ""
+
+    @property
+    def applies(self) -> bool:
+        """Whether the changes can be made. The build sees to it; a student never meets one that cannot."""
+        return not self.problem
+
+    @functools.cached_property
+    def answer(self) -> Any:
+        """The class or function that the changed source defines."""
+        source = "\n".join(map(_source, self.references))
+        answer = self.references[-1]
+        for old, new in self.changes:
+            if old not in source:
+                raise ValueError(f"{self.name!r} changes {old!r}, which is not in {answer.__name__}.")
+            source = source.replace(old, new)
+        scope = {**vars(sys.modules[answer.__module__]), **self.names}
+        exec(compile(source, f"<{self.name}>", "exec"), scope)
+        return scope[answer.__name__]
+
+
+class Mistakes(list[Mistake]):
+    """The misconceptions of an exercise. Where two explain an answer equally well, the one that stands first is taken.
+
+    Parameters
+    ----------
+    *references, **names
+        As in `Mistake`.
+    always
+        Changes that leave the reference right, and that every mistake is made on top of.
+    """
+
+    def __init__(self, *references: Any, always: tuple[Change, ...] = (), **names: Any) -> None:
+        super().__init__()
+        self._references, self._always, self._names = references, always, names
+
+    def add(self, name: str, sentence: str, *changes: Change) -> None:
+        """Add a misconception: its name, its sentence, and what it changes."""
+        self.append(Mistake(name, sentence, (*self._always, *changes), self._references, self._names))
+
+    def read(self, text: str) -> Mistakes:
+        r"""Add misconceptions from a table: "name: sentence", and indented below it "old => new" for each change.
+
+        In a change, "\n" begins a new line, and "=> new" may stand in a line of its own. Where "or" stands between
+        changes, a mistake is made in several ways.
+        """
+        table = textwrap.dedent(text).strip("\n") + "\n"
+        if _ENTRY.sub("", table).strip():
+            raise ValueError(f"This is no table of mistakes: {_ENTRY.sub('', table).strip()!r}")
+        for told, ways in _ENTRY.findall(table):
+            name, sentence = " ".join(told.splitlines()).split(": ", 1)
+            for way in re.split(r"^ +or\n", re.sub(r"\n +=>", " =>", ways), flags=re.M):
+                pairs = (line.replace(r"\n", "\n").partition("=>") for line in way.splitlines())
+                self.add(name, sentence, *((old.strip(" "), new.strip(" ")) for old, _, new in pairs))
+        return self
+
+    def take(self, others: Mistakes, name: str, sentence: str) -> None:
+        """Add a misconception about what this answer is made of, in a sentence of its own."""
+        (mistake,) = (other for other in others if other.name == name)
+        self.add(name, sentence, *mistake.changes)
+
+
+@functools.cache
+def _source(reference: Any) -> str:
+    return inspect.getsource(reference)
