@@ -1,4 +1,4 @@
-"""The storyteller: a small decoder of Llama's kind, with a vocabulary of its own, trained by this course on old books."""
+"""The storyteller: a small decoder of Llama's kind with its own vocabulary, trained by this course on old books."""
 
 from __future__ import annotations
 

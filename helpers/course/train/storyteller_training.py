@@ -6,14 +6,20 @@ import math
 import random
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import LambdaLR
 
+from helpers.course.train.checkpoint import read_state, save_state
 from helpers.models.storyteller import END, new_storyteller
 from helpers.precision import autocast
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM
 
 VOCABULARY = 4096
 WINDOW = 256  # tokens that are predicted, each from those before it in the window
@@ -50,6 +56,13 @@ def encode(vocabulary: str, books: Iterable[str]) -> torch.Tensor:
     for book in tokenizer.encode_batch(list(books)):
         ids += [*book.ids, end]
     return torch.tensor(ids)
+
+
+def size_of(vocabulary: str) -> int:
+    """How many tokens a vocabulary has."""
+    from tokenizers import Tokenizer
+
+    return int(Tokenizer.from_str(vocabulary).get_vocab_size())
 
 
 def windows(ids: torch.Tensor, start: int = 0) -> torch.Tensor:
@@ -91,9 +104,10 @@ class Trainer:
         torch.manual_seed(seed)
         self.model = new_storyteller(vocab_size, end_id, **changes)
         self.model.to(device)  # type: ignore[arg-type]  # transformers' decorator hides the signature
-        matrices, embeddings, norms = [], [], []
-        for name, weight in self.model.named_parameters():
-            (norms if weight.dim() == 1 else embeddings if "embed" in name else matrices).append(weight)
+        named = dict(self.model.named_parameters())
+        norms = [weight for weight in named.values() if weight.dim() == 1]
+        embeddings = [weight for name, weight in named.items() if "embed" in name]
+        matrices = [weight for name, weight in named.items() if weight.dim() == 2 and "embed" not in name]
         self._optimizers = [
             torch.optim.Muon(matrices, learning_rate, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(
@@ -103,7 +117,7 @@ class Trainer:
                 fused=True,
             ),
         ]
-        self._schedules = [torch.optim.lr_scheduler.LambdaLR(each, self.rate) for each in self._optimizers]
+        self._schedules = [LambdaLR(optimizer, self.rate) for optimizer in self._optimizers]
         self._settings = f"{zlib.crc32(ids.numpy().tobytes())} {learning_rate} {seed} {WINDOW} {WINDOWS_PER_STEP}"
 
     def rate(self, step: int) -> float:
@@ -142,54 +156,45 @@ class Trainer:
                 yield cut[order[start : start + WINDOWS_PER_STEP]]
             passes += 1
 
-    def _loss(self, batch: torch.Tensor) -> torch.Tensor:
+    def set_weights(self, model: LlamaForCausalLM) -> None:
+        """Take another model's weights in place of those that were trained."""
+        self.model.load_state_dict(model.state_dict())
+
+    def _loss(self, batch: torch.Tensor, exact: bool = False) -> torch.Tensor:
         batch = batch.to(self.device)
-        with autocast(self.device):
+        with nullcontext() if exact else autocast(self.device):
             states = self.model.model(batch[:, :-1]).last_hidden_state
             scores = self.model.lm_head(states)
         return F.cross_entropy(scores.float().flatten(0, 1), batch[:, 1:].flatten())
 
     @torch.inference_mode()
-    def test_loss(self, ids: torch.Tensor, most: int | None = None) -> float:
-        """Mean loss in nats a token over windows of WINDOW tokens, spread evenly when there are more than `most`."""
+    def test_loss(self, ids: torch.Tensor) -> float:
+        """Mean loss in nats a token over windows of WINDOW tokens, in float32."""
         cut = windows(ids)
-        if most is not None:
-            cut = cut[:: max(1, len(cut) // most)]
         self.model.eval()
-        losses: Sequence[float] = [float(self._loss(one)) * len(one) for one in cut.split(WINDOWS_PER_STEP)]
+        losses: Sequence[float] = [float(self._loss(one, exact=True)) * len(one) for one in cut.split(WINDOWS_PER_STEP)]
         self.model.train()
         return sum(losses) / len(cut)
 
     def save(self, file: Path) -> None:
         """Keep where the run stands."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f"{file.name}.part")
         state = {
             "settings": self._settings,
             "step": self.step,
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
         }
-        torch.save(state, part)
-        part.replace(file)
+        save_state(state, file)
 
     def resume(self, file: Path) -> bool:
         """Go on from where a run on the same books was stopped; return whether there was one."""
-        if not file.is_file():
-            return False
-        state = torch.load(file, weights_only=True, map_location=self.device)
-        if state["settings"] != self._settings or state["step"] > self.steps:
+        state = read_state(file, self._settings, self.device)
+        if state is None or state["step"] > self.steps:
             return False
         self.model.load_state_dict(state["model"])
         for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
         self.step = state["step"]
         # Built anew: `steps` may be another number now.
-        for optimizer in self._optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"]
-        self._schedules = [
-            torch.optim.lr_scheduler.LambdaLR(each, lambda done, ahead=self.step: self.rate(done + ahead))
-            for each in self._optimizers
-        ]
+        self._schedules = [LambdaLR(optimizer, self.rate, self.step - 1) for optimizer in self._optimizers]
         return True
