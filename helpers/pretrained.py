@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from helpers.models.files import encoder_files, find_model
 from helpers.models.masked_word_weights import SHIPPED, add_difference, embedded_masked_model
+from helpers.models.storyteller import read_storyteller
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 
 def load_tokenizer(name: str | Path | None = None) -> PreTrainedTokenizerBase:
@@ -130,6 +131,52 @@ def load_masked_language_model(name: str | Path | None = None) -> PreTrainedMode
         As in `load_encoder`.
     """
     return (_embedded_masked_model() if name is None else _masked_language_model(find_model(name))).eval()
+
+
+def load_storyteller(name: str | Path | None = None) -> tuple[LlamaForCausalLM, PreTrainedTokenizerBase]:
+    """Load a decoder of Llama's kind and its tokenizer, in evaluation mode.
+
+    Parameters
+    ----------
+    name
+        Nothing: the course's storyteller, which ships with it; its card, `helpers/assets/storyteller.md`, says what it
+        has read, and what it does badly. Otherwise as in `load_encoder`, such as `HuggingFaceTB/SmolLM2-135M`.
+
+    Returns
+    -------
+    tuple[LlamaForCausalLM, PreTrainedTokenizerBase]
+        The same objects at every call with the same name in one session: copy the model before you train it. The
+        tokenizer pads on the left.
+
+    Raises
+    ------
+    helpers.downloads.DownloadError, FileNotFoundError
+        As in `load_encoder`.
+    ValueError
+        When a directory holds a model of another kind.
+    """
+    return _storyteller() if name is None else _decoder(find_model(name))
+
+
+@cache
+def _storyteller() -> tuple[LlamaForCausalLM, PreTrainedTokenizerBase]:
+    return read_storyteller()
+
+
+@cache
+def _decoder(source: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerBase]:
+    from transformers import AutoConfig, AutoTokenizer, LlamaForCausalLM
+
+    kind = AutoConfig.from_pretrained(source, local_files_only=True).model_type
+    if kind != "llama":
+        raise ValueError(f"{source} holds a model of type {kind!r}. Its parts should be Llama's: type 'llama'.")
+    with _quiet():
+        # Half width is how such models are published; the lessons compute in float32.
+        model = LlamaForCausalLM.from_pretrained(source, use_safetensors=True, local_files_only=True).float()
+    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True, padding_side="left")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model.eval(), tokenizer
 
 
 @cache

@@ -18,6 +18,7 @@ COMMANDS = {
     "coverage": "helpers.course.build.coverage",
     "train-word-vectors": "helpers.course.train.word_vectors",
     "train-masked-words": "helpers.course.train.masked_words",
+    "train-storyteller": "helpers.course.train.storyteller",
 }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
+from helpers.course.train.checkpoint import read_state, save_state
 from helpers.models.masked_word_weights import add_difference, embedded_masked_model
 from helpers.precision import autocast
 
@@ -182,8 +183,6 @@ class Trainer:
 
     def save(self, file: Path) -> None:
         """Keep where the run stands."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f"{file.name}.part")
         state = {
             "settings": self._settings,
             "step": self.step,
@@ -191,15 +190,12 @@ class Trainer:
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
         }
-        torch.save(state, part)
-        part.replace(file)
+        save_state(state, file)
 
     def resume(self, file: Path) -> bool:
         """Go on from where a run with the same settings was stopped; return whether there was one."""
-        if not file.is_file():
-            return False
-        state = torch.load(file, weights_only=True, map_location=self.device)
-        if state["settings"] != self._settings:
+        state = read_state(file, self._settings, self.device)
+        if state is None:
             return False
         self.model.load_state_dict(state["model"], strict=False)
         self._optimizer.load_state_dict(state["optimizer"])
