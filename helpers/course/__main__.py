@@ -13,6 +13,7 @@ COMMANDS = {
     "lab": "helpers.course.room.lab",
     "prefetch": "helpers.course.room.prefetch",
     "links": "helpers.course.build.links",
+    "mark": "helpers.course.mark.command",
     "pins": "helpers.course.room.pins",
     "wheelhouse": "helpers.course.room.wheelhouse",
     "coverage": "helpers.course.build.coverage",
