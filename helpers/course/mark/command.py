@@ -18,6 +18,7 @@ from helpers.course.build.lesson import Lesson
 from helpers.course.mark.alone import Limits
 from helpers.course.mark.collect import Submission, collect, count
 from helpers.course.mark.engine import Job, Rules, cluster, jobs_of, mark_all
+from helpers.course.mark.report import write_reports
 from helpers.course.mark.store import Store
 from helpers.course.project import Project
 
@@ -58,8 +59,9 @@ def run(args: argparse.Namespace) -> int:
             return 1
         store.forget_all_but(seen)
         write_marks(store, args.out / "marks.csv")
+        write_reports(store, args.out)
         unread = store.unread()
-    print(f"{len(seen)} answers in {time.perf_counter() - started:.0f} s. Written: {args.out / 'marks.csv'}")
+    print(f"{len(seen)} answers in {time.perf_counter() - started:.0f} s. Written: report.html, marks.csv and students/.")
     if unread:
         print(f"{len(unread)} files could not be marked; the report lists them.")
     return 0

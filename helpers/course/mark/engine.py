@@ -151,5 +151,6 @@ def _mark(job: Job, rules: Rules, report: dict[str, Any], seconds: float) -> Mar
         seconds=round(seconds, 3),
         seed=report.get("seed"),
         source=job.submission.source,
+        code=job.answer.cells[job.answer.own] if job.answer.cells else "",
         digest=job.digest,
     )

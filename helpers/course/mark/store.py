@@ -22,6 +22,7 @@ class Mark:
     seconds: float
     seed: int | None
     source: str  # the file
+    code: str  # the exercise's cell
     digest: str  # of what was run and how
 
 
