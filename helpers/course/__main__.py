@@ -14,6 +14,7 @@ COMMANDS = {
     "prefetch": "helpers.course.room.prefetch",
     "links": "helpers.course.build.links",
     "mark": "helpers.course.mark.command",
+    "nbgrader": "helpers.course.mark.nbgrader_setup",
     "pins": "helpers.course.room.pins",
     "wheelhouse": "helpers.course.room.wheelhouse",
     "coverage": "helpers.course.build.coverage",

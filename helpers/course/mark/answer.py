@@ -64,45 +64,76 @@ def find_answer(notebook: dict[str, Any], exercise: str, name: str) -> Answer:
     name
         What its check is handed: "DecoderBlock".
     """
-    sources, own = _code(notebook, exercise)
-    if own is None:
+    cells = _code(notebook, exercise)
+    owns = [number for number, (place, _) in enumerate(cells) if _is_solution(notebook["cells"][place], exercise)]
+    if not owns:
         return Answer(name, problem=f"The notebook has no cell for exercise {exercise}.")
-    statements: list[_Statement] = []
-    for number, source in enumerate(sources):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                body = ast.parse(source).body
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            if number == own:
-                line = getattr(error, "lineno", None)
-                where = f"line {line} of the cell: " if line else ""
-                said = getattr(error, "msg", None) or str(error)
-                return Answer(name, (source,), problem=f"Python cannot read the cell ({where}{said}).")
-            continue  # a cell of the student's that does not even compile: nothing can need it
-        statements += [_Statement(number, place, node) for place, node in enumerate(body)]
-    bound: dict[str, list[_Statement]] = {}
-    for statement in statements:
-        for each in _binds(statement.node):
-            bound.setdefault(each, []).append(statement)
+    sources, own = [source for _, source in cells], owns[0]
+    try:
+        _parsed(sources[own])
+    except _UNREADABLE as error:
+        line = getattr(error, "lineno", None)
+        where = f"line {line} of the cell: " if line else ""
+        said = getattr(error, "msg", None) or str(error)
+        return Answer(name, (sources[own],), problem=f"Python cannot read the cell ({where}{said}).")
+    bound = _bound(sources)
     if name not in bound:
         return Answer(name, (sources[own],), problem=f"`{name}` is not defined: its name has to stay as it is given.")
-    wanted = _needed(name, bound, own)
-    chosen = sorted({(one.cell, one.place) for one in wanted})
-    cells = sorted({cell for cell, _ in chosen})
-    taken = tuple(tuple(place for cell, place in chosen if cell == number) for number in cells)
-    return Answer(
-        name,
-        tuple(sources[number] for number in cells),
-        taken,
-        own=cells.index(own) if own in cells else len(cells) - 1,
-    )
+    chosen = sorted({(one.cell, one.place) for one in _needed({name}, bound, own)})
+    numbers = sorted({cell for cell, _ in chosen})
+    taken = tuple(tuple(place for cell, place in chosen if cell == number) for number in numbers)
+    its = numbers.index(own) if own in numbers else len(numbers) - 1
+    return Answer(name, tuple(sources[number] for number in numbers), taken, its)
 
 
-def _needed(name: str, bound: dict[str, list[_Statement]], own: int) -> list[_Statement]:
-    """Collect the statements that define a name and, again and again, the names that these use."""
+def cells_to_run(notebook: dict[str, Any]) -> set[int]:
+    """Return the places of the cells that the checks need: these, the exercises, and what both use by name."""
+    found: set[int] = set()
+    for place, cell in enumerate(notebook["cells"]):
+        exercise = exercise_of(cell)
+        if not exercise or cell.get("cell_type") != "code":
+            continue
+        found.add(place)
+        if not cell["metadata"]["nbgrader"].get("grade"):
+            continue
+        cells = _code(notebook, exercise)
+        sources = [source for _, source in cells]
+        used = set().union(*(_uses(node) for node in _statements(_as_python(_source(cell)))))
+        found |= {cells[one.cell][0] for one in _needed(used, _bound(sources), None)}
+    return found
+
+
+_UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+
+
+def _parsed(source: str) -> list[ast.stmt]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source).body
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    """Statements of a cell; none where Python cannot read it: then nothing can need it."""
+    try:
+        return _parsed(source)
+    except _UNREADABLE:
+        return []
+
+
+def _bound(sources: list[str]) -> dict[str, list[_Statement]]:
+    """Return the statements that define each name, from top to bottom."""
+    bound: dict[str, list[_Statement]] = {}
+    for number, source in enumerate(sources):
+        for place, node in enumerate(_statements(source)):
+            for name in _binds(node):
+                bound.setdefault(name, []).append(_Statement(number, place, node))
+    return bound
+
+
+def _needed(names: set[str], bound: dict[str, list[_Statement]], own: int | None) -> list[_Statement]:
+    """Collect the statements that define some names and, again and again, the names that these use."""
     found: list[_Statement] = []
-    waiting, seen = [name], {name}
+    waiting, seen = sorted(names), set(names)
     while waiting:
         for statement in bound.get(waiting.pop(), [])[-1:]:
             if statement in found:
@@ -113,30 +144,31 @@ def _needed(name: str, bound: dict[str, list[_Statement]], own: int) -> list[_St
                     seen.add(used)
                     waiting.append(used)
     # What the exercise's own cell does beside, to a name that is needed: `Answer.forward = forward`, `@register`.
-    names = {each for statement in found for each in _binds(statement.node)}
+    defined = {each for statement in found for each in _binds(statement.node)}
     for statements in list(bound.values()):
-        found += [one for one in statements if one.cell == own and one not in found and _binds(one.node) & names]
+        found += [one for one in statements if one.cell == own and one not in found and _binds(one.node) & defined]
     return found
 
 
-def _code(notebook: dict[str, Any], exercise: str) -> tuple[list[str], int | None]:
-    """Return the source of the code cells up to an exercise's check, and which of them is the exercise's."""
-    sources: list[str] = []
-    own: int | None = None
-    for cell in notebook["cells"]:
+def _code(notebook: dict[str, Any], exercise: str) -> list[tuple[int, str]]:
+    """Return place and source of the code cells above an exercise's check."""
+    found: list[tuple[int, str]] = []
+    for place, cell in enumerate(notebook["cells"]):
         if cell.get("cell_type") != "code":
             continue
-        source = cell.get("source", "")
-        source = "".join(map(str, source)) if isinstance(source, list) else str(source)
-        is_its = exercise_of(cell) == exercise
-        if is_its and cell["metadata"]["nbgrader"].get("grade"):
-            if own is not None:
-                break
-            continue
-        sources.append(_as_python(source))
-        if is_its and cell["metadata"]["nbgrader"].get("solution"):
-            own = len(sources) - 1
-    return sources, own
+        if exercise_of(cell) == exercise and cell["metadata"]["nbgrader"].get("grade"):
+            break
+        found.append((place, _as_python(_source(cell))))
+    return found
+
+
+def _is_solution(cell: dict[str, Any], exercise: str) -> bool:
+    return exercise_of(cell) == exercise and bool(cell["metadata"]["nbgrader"].get("solution"))
+
+
+def _source(cell: dict[str, Any]) -> str:
+    source = cell.get("source", "")
+    return "".join(map(str, source)) if isinstance(source, list) else str(source)
 
 
 def _as_python(source: str) -> str:

@@ -60,8 +60,10 @@ def run(args: argparse.Namespace) -> int:
         store.forget_all_but(seen)
         write_marks(store, args.out / "marks.csv")
         write_reports(store, args.out)
+        also = " and gradebook.db" if _write_gradebook(store, args.out / "gradebook.db") else ""
         unread = store.unread()
-    print(f"{len(seen)} answers in {time.perf_counter() - started:.0f} s. Written: report.html, marks.csv and students/.")
+    seconds = time.perf_counter() - started
+    print(f"{len(seen)} answers in {seconds:.0f} s. Written: report.html, marks.csv, students/{also}.")
     if unread:
         print(f"{len(unread)} files could not be marked; the report lists them.")
     return 0
@@ -118,6 +120,19 @@ def version() -> str:
     for path in sorted([*helpers.glob("checks/**/*.py"), helpers / "layers.py", *helpers.glob("course/mark/*.py")]):
         total.update(path.read_bytes())
     return total.hexdigest()
+
+
+def _write_gradebook(store: Store, file: Path) -> bool:
+    """Write nbgrader's gradebook where nbgrader is installed; return whether it is."""
+    from helpers.course.mark.gradebook import write_gradebook
+
+    lessons = {path.stem[:2]: path.stem for path in Project.here().solutions.glob("*.py")}
+    try:
+        write_gradebook(store.marks(), lessons, file)
+    except ImportError:
+        print('No gradebook.db: nbgrader is not installed (pip install -e ".[instructor]").', file=sys.stderr)
+        return False
+    return True
 
 
 def write_marks(store: Store, path: Path) -> None:
