@@ -13,6 +13,8 @@ COMMANDS = {
     "lab": "helpers.course.room.lab",
     "prefetch": "helpers.course.room.prefetch",
     "links": "helpers.course.build.links",
+    "mark": "helpers.course.mark.command",
+    "nbgrader": "helpers.course.mark.nbgrader_setup",
     "pins": "helpers.course.room.pins",
     "wheelhouse": "helpers.course.room.wheelhouse",
     "coverage": "helpers.course.build.coverage",

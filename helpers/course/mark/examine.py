@@ -1,0 +1,81 @@
+"""Run an answer and its check, and say how it fared: what the process of one answer does."""
+
+from __future__ import annotations
+
+import ast
+import io
+import linecache
+import sys
+from contextlib import redirect_stdout
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from helpers import checks
+from helpers.course.mark.answer import Answer
+
+torch.set_num_threads(1)
+for _number in checks.EXERCISES:  # loaded before any answer runs
+    import_module(f"helpers.checks.exercises.exercise_{_number}")
+
+PASSED, WRONG, REFERENCE, BLANK, BROKEN = "passed", "wrong", "reference", "blank", "broken"
+
+
+def examine(answer: Answer, exercise: str, seeds: tuple[int, ...]) -> dict[str, Any]:
+    """Return what the check says about an answer: it is wrong only if the check fails with every seed.
+
+    Returns
+    -------
+    dict
+        `outcome`, `sentence` (all that the check says), `misconception` (None where none explains it) and `seed`.
+    """
+    check = getattr(checks, checks.EXERCISES[exercise].check)
+    failed = checks.CheckFailed
+    try:
+        found = _defined(answer)
+    except BaseException as error:
+        return _report(BROKEN, f"The cell stops with {type(error).__name__}: {error}", None, None)
+    if _is_reference(found):
+        return _report(REFERENCE, "The answer is the course's own, imported.", None, None)
+    said = io.StringIO()
+    first: Any = None
+    for seed in seeds:
+        try:
+            with redirect_stdout(said):
+                check(found, seed=seed, record=False)
+        except failed as failure:
+            first = first or failure
+            continue
+        return _report(PASSED, said.getvalue().strip(), None, seed)
+    blank = "still open" in str(first) and first.seed is None
+    return _report(BLANK if blank else WRONG, str(first), first.misconception, first.seed)
+
+
+def _report(outcome: str, sentence: str, misconception: str | None, seed: int | None) -> dict[str, Any]:
+    return {"outcome": outcome, "sentence": sentence, "misconception": misconception, "seed": seed}
+
+
+def _defined(answer: Answer) -> Any:
+    """Run the statements of an answer as a notebook would, and return what they define."""
+    module = ModuleType("__answer__")
+    sys.modules[module.__name__] = module
+    for number, (source, taken) in enumerate(zip(answer.cells, answer.taken, strict=True), start=1):
+        file = f"<cell {number}>"
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        body = ast.parse(source).body
+        for place in taken:
+            try:
+                exec(compile(ast.Module([body[place]], []), file, "exec"), module.__dict__)
+            except Exception:
+                # What another cell prepares may fail here, a file being elsewhere: it matters only if it is used.
+                if answer.own == number - 1:
+                    raise
+    return module.__dict__[answer.name]
+
+
+def _is_reference(answer: Any) -> bool:
+    """Whether what is checked was written by the course: imported, or a subclass that adds nothing."""
+    does = getattr(answer, "forward", answer)
+    return getattr(does, "__module__", "") == "helpers.layers"
