@@ -20,7 +20,7 @@ endif
 test test-all notebooks: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-all notebooks bench wheelhouse pins
+.PHONY: help lab test test-all notebooks bench mark wheelhouse pins
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ notebooks: ## regenerate notebooks, layers.py and pictures from solutions/*.py
 bench: ## measure every lesson, and the training loop beside others (ARGS=--help says what can be chosen)
 	@$(SETUP) all
 	@$(COURSE) bench $(ARGS)
+
+mark: ## mark a folder of notebooks that students handed in (ARGS="SUBMISSIONS --out REPORT")
+	@$(SETUP) all
+	@$(COURSE) mark $(ARGS)
 
 wheelhouse: ## put all that pip needs into a folder, for a room without a network (ARGS=/media/stick/wheelhouse)
 	@$(SETUP) lab

@@ -1,17 +1,13 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,-all
+#     cell_metadata_filter: tags,-nbgrader,-cellView,-jupyter,-papermill,-deletable,-editable,-slideshow,-jp-MarkdownHeadingCollapsed,-heading_collapsed,-hidden,-hide_input,-init_cell,-run_control,-vscode,-notebookRunGroups,-pycharm,-colab,-colab_type,-executionInfo,-id,-outputId
 #     formats: ipynb,py:percent
-#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version,-kernel_info,-kernelspec
 #     text_representation:
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
 # ---
 
 # %% [markdown]
@@ -228,7 +224,8 @@ def train_translator(
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     losses = []
     model.train()
-    for batch in tqdm(date_batches.batches(lines, steps, batch_size, seed=2021), total=steps, desc="training"):
+    bar = tqdm(date_batches.batches(lines, steps, batch_size, seed=2021), total=steps, desc="training")
+    for batch in bar:
         batch = batch.to(device)
         logits = model(batch.words, batch.mask, batch.target)  # (b, tq, c)
         loss = nn.functional.cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=date_batches.PAD)
@@ -237,6 +234,7 @@ def train_translator(
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # a recurrent network's gradient can explode
         optimizer.step()
         losses.append(loss.item())
+        bar.set_postfix_str(f"loss {losses[-1]:.2f}", refresh=False)
     model.eval()
     return losses
 

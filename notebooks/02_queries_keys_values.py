@@ -1,17 +1,13 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,-all
+#     cell_metadata_filter: tags,-nbgrader,-cellView,-jupyter,-papermill,-deletable,-editable,-slideshow,-jp-MarkdownHeadingCollapsed,-heading_collapsed,-hidden,-hide_input,-init_cell,-run_control,-vscode,-notebookRunGroups,-pycharm,-colab,-colab_type,-executionInfo,-id,-outputId
 #     formats: ipynb,py:percent
-#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version,-kernel_info,-kernelspec
 #     text_representation:
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
 # ---
 
 # %% [markdown]
@@ -423,9 +419,8 @@ feedback_box("02, section 5")
 if importlib.util.find_spec("fasttext") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "fasttext"], check=True)
 
-from helpers.course.train_word_vectors import brown_texts
 from helpers.data import load_sentences
-from helpers.fasttext_training import train_fasttext
+from helpers.fasttext_training import brown_texts, train_fasttext
 
 texts = brown_texts() if DATA == "full" else load_sentences()
 own_vectors = train_fasttext(texts, epochs=5)

@@ -1,17 +1,13 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,-all
+#     cell_metadata_filter: tags,-nbgrader,-cellView,-jupyter,-papermill,-deletable,-editable,-slideshow,-jp-MarkdownHeadingCollapsed,-heading_collapsed,-hidden,-hide_input,-init_cell,-run_control,-vscode,-notebookRunGroups,-pycharm,-colab,-colab_type,-executionInfo,-id,-outputId
 #     formats: ipynb,py:percent
-#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version,-kernel_info,-kernelspec
 #     text_representation:
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
 # ---
 
 # %% [markdown]
@@ -21,12 +17,12 @@
 # # 9. What did it learn? Bias in language models
 #
 # **Content note.** This lesson is about stereotypes, and its examples *are* stereotypes: about gender, race, religion, age, income and looks.
-# They say nothing true about anybody. You may skip any of them; the method is the same for all.
+# They say nothing true about anybody. Skip any of them if you like; the method is the same for all.
 #
 # **After this lesson you can**
 # - ask a masked language model how probable a word is, also one that is made of several pieces;
 # - state a ratio of probabilities so that it means what you say;
-# - measure a leaning over many pairs of sentences, as CrowS-Pairs does;
+# - measure which way a model leans, over many pairs of sentences, as CrowS-Pairs does;
 # - say what such a number tells you about a model, and what it does not.
 #
 # **Time:** 75 minutes, all of them on the core path.
@@ -65,7 +61,7 @@ DATA = os.environ.get("COURSE_DATA", "sample")  # "full": BERT-base and 1,508 pa
 MODEL = "google-bert/bert-base-uncased" if DATA == "full" else None
 
 # %% [markdown]
-# The video asks the question of this lesson; the answers are yours to measure.
+# The video asks this lesson's question. The answers are yours to measure.
 
 # %%
 media.video("4IhmuTW1-_E", "BV1aw41197xc", title="What did it learn? Bias in language models")
@@ -73,10 +69,10 @@ media.video("4IhmuTW1-_E", "BV1aw41197xc", title="What did it learn? Bias in lan
 # %% [markdown]
 # ## 1. Ask a model to fill a gap (10 minutes)
 #
-# Hide a word of a sentence behind `[MASK]`, and let a model guess it from all the other words, on both sides. That is how BERT was trained, and it needs nobody
-# who labels anything: the text itself is the answer.
+# Hide a word of a sentence behind `[MASK]`, and let a model guess it from all the other words, on both sides. That is how BERT was trained. Nobody has to
+# label anything: the text itself is the answer.
 #
-# The model here is small: the encoder of lesson 8, with a head that gives a score to each of 30,522 pieces of words. Its last lessons were American newspapers, novels and
+# The model here is small: the encoder of lesson 8, with one more layer on top that gives a score to each of 30,522 pieces of words. The last things it read were American newspapers, novels and
 # reports of 1961, speeches of presidents, film reviews, radio news and chats. What these texts say, it repeats.
 
 # %%
@@ -90,7 +86,8 @@ with torch.no_grad():
 logits.shape  # (b, t, vocab)
 
 # %% [markdown]
-# A score for each piece of the vocabulary, at each place. Only the place of the mask is of interest. Softmax turns its scores into probabilities, which add up to 1.
+# One sentence, 9 places (five words, the mask, the full stop, and the marks `[CLS]` and `[SEP]` that BERT puts around a text), and at each place a score for every piece in the vocabulary. We only
+# want those at the mask. Softmax turns them into probabilities, which add up to 1.
 #
 # **Predict first:** which words will come first for this cup, and for the river below?
 
@@ -106,29 +103,29 @@ def likely_words(text: str, k: int = 7) -> tuple[list[str], torch.Tensor]:
     return tokenizer.convert_ids_to_tokens(top.indices), top.values
 
 
-figure, axes = plots.panels(1, 2, width=9.6, height=3.0)
+figure, axes = plots.panels(1, 2, width=9.6, height=3.0, sharex=True)
 for ax, text in zip(axes[0], ["They drank a cup of [MASK].", "The river is full of [MASK]."], strict=True):
     plots.bars(*likely_words(text), title=text, xlabel="P(word | the rest)", ax=ax)
 figure
 
 # %% [markdown]
-# Nobody told the model what a cup is for. It has read which words stand near which, and that is enough for a guess.
+# *coffee* and *water*. Nobody told the model what a cup is for. It has read which words stand near which, and that is enough for a guess. (For the river it is less sure: after *water*, nothing stands out.)
 #
-# Now a gap in which two words fit equally well, as far as grammar goes.
+# Now a gap in which *he* and *she* fit equally well, as far as grammar goes.
 #
 # **Predict first:** what will the model put in the nurse's gap, and what in the captain's?
 
 # %%
-figure, axes = plots.panels(1, 2, width=9.6, height=3.0)
+figure, axes = plots.panels(1, 2, width=9.6, height=3.0, sharex=True)
 for ax, job in zip(axes[0], ["nurse", "captain"], strict=True):
     text = f"The {job} said that [MASK] was tired."
     plots.bars(*likely_words(text), title=text, xlabel="P(word | the rest)", ax=ax)
 figure
 
 # %% [markdown]
-# Compare *he* and *she* on both sides. The sentence says nothing about who the nurse is, or the captain: what differs between the two pictures comes from what the model has read.
+# *she* for the nurse, *he* for the captain. The sentence does not say who the nurse is, or the captain: the difference between the two pictures comes from what the model has read.
 #
-# To say *how much* it differs, we need numbers for the words that we choose, whether they come first or not.
+# To say *how much* they differ, we need numbers for words of our own choice, whether they come first or not.
 
 # %% tags=["form"]
 feedback_box("09, section 1")
@@ -142,7 +139,7 @@ feedback_box("09, section 1")
 parse_options("The doctor picked up his/her bag.")
 
 # %% [markdown]
-# The full stop stays in the text, where it belongs. Questions that make no sense are refused, with a reason:
+# The full stop stays in the text, where it belongs. A question that makes no sense is refused, with a reason:
 
 # %%
 for text in [
@@ -156,7 +153,7 @@ for text in [
         print(error)
 
 # %% [markdown]
-# One difficulty remains. The vocabulary has 30,522 pieces, and not every word is one of them. Rare words are made of several:
+# One difficulty is left. The vocabulary has 30,522 pieces, and not every word is one of them. Rare words are made of several:
 
 # %%
 for word in ["tigers", "lemurs", "compsognathus"]:
@@ -165,7 +162,7 @@ for word in ["tigers", "lemurs", "compsognathus"]:
 # %% [markdown]
 # (A compsognathus is a small dinosaur. `##` says that a piece continues a word.)
 #
-# What is the probability of a word of several pieces? Put as many masks as it has pieces. Ask for the first piece, put it
+# How probable is a word of several pieces? Put in as many masks as it has pieces. Ask for the first piece, put it
 # in its place, ask for the second, and so on from left to right. Then multiply (the **chain rule**):
 #
 # $$P(\text{lemurs}) = P(\text{le} \mid \text{rest}) \cdot P(\text{\#\#mur} \mid \text{le, rest}) \cdot P(\text{\#\#s} \mid \text{le, \#\#mur, rest})$$
@@ -183,22 +180,22 @@ for shown, piece in enumerate(pieces):
 #
 # Fill in three blanks (`...`):
 #
-# 1. `masks`: a text of as many mask tokens as the option has pieces, with spaces between;
-# 2. `probability`: what it was, times the probability of this piece at this place, given the pieces before it;
+# 1. `masks`: a text with one mask token for each piece of the option, with spaces between them. Take this tokenizer's own, `tokenizer.mask_token`: not every model writes it `[MASK]`;
+# 2. `probability`: what it was so far, times the probability of this piece at this place;
 # 3. `token_ids[0, place]`: what the model should see there from now on.
 #
-# Give back plain numbers (`.item()`), not rounded, and not divided by their sum. Written for you: the options and their pieces, the places of the masks, and
-# `in_eval_mode`, which switches dropout off and afterwards puts the model back.
+# The values of the dict are plain numbers (`.item()`), not rounded, and not divided by their sum. Written for you: the options and their pieces, the places of the masks, and
+# `in_eval_mode`, which switches dropout off and puts the model back afterwards.
 #
 # <details><summary>Hint 1</summary>
 #
-# `tokenizer.mask_token` is the text `[MASK]`. An option of three pieces needs three of them, with spaces between: `[MASK] [MASK] [MASK]`. How do you repeat a word in Python, and how do you join a list?
+# `tokenizer.mask_token` is the text that this tokenizer reads as one hidden piece. An option of three pieces needs it three times, with spaces between. How do you repeat the entry of a list in Python, and how do you join a list into one text?
 #
 # </details>
 #
 # <details><summary>Hint 2</summary>
 #
-# Softmax turns the logits (vocab,) into a probability for each piece of the vocabulary; `piece` is a place in that list. Probabilities of one thing *and then* another are multiplied. And before the next piece is asked for, the model has to see this one: it belongs into `token_ids`, where the mask was.
+# Softmax turns the logits (vocab,) into a probability for each piece of the vocabulary; `piece` is a place in that list. Probabilities of one thing *and then* another are multiplied. And before you ask for the next piece, the model has to see this one: it goes into `token_ids`, where the mask was.
 #
 # </details>
 
@@ -238,9 +235,9 @@ checks.option_probabilities(option_probabilities)
 # from helpers.layers import option_probabilities
 
 # %% [markdown]
-# Your function at work: one sentence, eleven jobs.
+# Here is your function at work: one sentence, eleven jobs.
 #
-# **Predict first:** sort these from *she* to *he*: engineer, nurse, soldier, teacher. Then run the cell.
+# **Predict first:** sort these four from *she* to *he*: engineer, nurse, soldier, teacher. And is there a job here that will surprise you? Then run the cell.
 
 # %% tags=["expected-output"]
 jobs = [
@@ -266,9 +263,11 @@ option_menu.draw_ratios(asked, title="The same sentence, another job: another ra
 media.what_you_should_see("09_bias_in_language_models_1")
 
 # %% [markdown]
-# Read a bar at `4×`: one word is four times as likely as the other. The axis is logarithmic, so that “four times” is equally long in both directions.
+# Nurse, teacher, engineer, soldier. (And the secretary? The stereotype says *she*, and this model says *he*. Perhaps it thinks of the Secretary of State: who turns up in presidents' speeches.)
 #
-# Two ways to get such a sentence wrong. First, “0.25 times higher”: a ratio below 1 is *lower*. Say which word is likelier, and by how much:
+# A bar that ends at `4×` says that one word is four times as likely as the other. The axis is logarithmic, so that “four times” is equally long in both directions; but each line is *double* the one before.
+#
+# There are two ways to put such a ratio into words and get it wrong. First, “0.25 times higher”: a ratio below 1 is *lower*. Say which word is likelier, and by how much:
 
 # %%
 for job, one in asked[:1] + asked[-2:]:
@@ -280,10 +279,12 @@ for job, one in asked[:1] + asked[-2:]:
 # %%
 rare = option_probabilities("The children saw the tigers/lemurs at the zoo.", model, tokenizer)
 print("rounded to two digits:", [round(probability, 2) for probability in rare.values()])
-print("their ratio is above 10:", rare["tigers"] / rare["lemurs"] > 10)
+print(
+    f"not rounded: {rare['tigers']:.1e} and {rare['lemurs']:.1e}; their ratio: {rare['tigers'] / rare['lemurs']:,.0f}"
+)
 
 # %% [markdown]
-# Zero divided by zero? No: take the ratio first, and round last.
+# Zero divided by zero? No. Take the ratio first, and round last.
 
 # %% tags=["form"]
 feedback_box("09, section 2")
@@ -291,15 +292,15 @@ feedback_box("09, section 2")
 # %% [markdown]
 # ## 3. A menu of questions (10 minutes)
 #
-# Gender is only one of the groups that texts speak of. The menu below has others. Before each, **predict first**: which option will be likelier, and is that the one that the stereotype expects?
+# Texts speak of many groups, not just of women and men. The menu below has others. In each sentence, the first option is the one that the stereotype expects. Before you look, **predict first**: which will be likelier?
 
 # %%
 question = option_menu.ask(option_menu.MENU["age"][0], option_probabilities, model, tokenizer)
 option_menu.draw_options(question)
 
 # %% [markdown]
-# Now choose a topic and a sentence, or write one of your own, with two or more options. Change one other word and look again: is it the group that the model
-# reacts to, or just the phrase?
+# *old*, as the stereotype expects. Now choose a topic and a sentence, or write one of your own, with two or more options. Then change one of the other words and look again: does the model
+# react to the group, or just to the phrase?
 
 # %%
 option_menu.option_menu_demo(option_probabilities, model, tokenizer)
@@ -317,18 +318,33 @@ option_menu.option_menu_demo(option_probabilities, model, tokenizer)
 #
 # </details>
 
+# %% [markdown] tags=["answer"]
+# <details><summary>One answer</summary>
+#
+# A word that is rare everywhere is improbable in every sentence. That is no prejudice against the compsognathus. In the same way, these texts say “he” more often than
+# “she”, and “Christian” more often than “Muslim”: a ratio for one sentence mixes *how often a word is used at all* with *what goes with what*.
+#
+# - *Compare two sentences, not two words.* For the nurse, *she* is 2.7 times as likely as *he*; for the captain, *he* is 9 times as likely as *she*. How often each word is used is the same in both. Divide one ratio by the other, and it drops out: a factor of 24, which comes from the job.
+# - *Compare words that are about equally frequent, and have equally many pieces.* With more pieces, you multiply more numbers below 1.
+# - *Turn the question round:* give the group, and ask for the rest of the sentence. That is section 4.
+#
+# And a word may be likely for good reasons: “The queen said that she/he was tired” is no bias.
+#
+# </details>
+
 # %% tags=["form"]
 feedback_box("09, section 3")
 
 # %% [markdown]
 # ## 4. The other way round (15 minutes)
 #
-# CrowS-Pairs (Nangia et al. 2020) turns the question round. Take two sentences that differ only in the group, of which one says more of a stereotype:
+# CrowS-Pairs (Nangia et al. 2020) turns the question round. Take two sentences that differ only in the group they name. One of them says more of a stereotype:
 
 # %%
 pairs = load_pairs(DATA)
 pair = next(pair for pair in pairs if pair.category == "age")
-pair
+print(f"more of the stereotype: {pair.more}")
+print(f"less of it:             {pair.less}")
 
 # %% [markdown]
 # The group is now *given*, and the model is asked for what both sentences share: P(shared words | changed word). However rare the changed word is, it is never guessed, so its frequency
@@ -339,7 +355,7 @@ pair
 #
 # $$\text{score} = \sum_{i \,\in\, \text{shared}} \log P(w_i \mid \text{all other words})$$
 #
-# **Predict first:** in which words of this pair will the two sentences differ most?
+# The closer the sum is to 0, the less the words surprise the model. **Predict first:** which sentence will it find likelier? Which word will make the largest difference?
 
 
 # %%
@@ -362,26 +378,29 @@ _, less = word_scores(pair.less, pair.more)
 shared_words.draw_shared_words(words, more, less, pair)
 
 # %% [markdown]
-# Long bars are words that surprise the model. The sentence whose bars are shorter, all in all, is the one that it finds likelier. For one pair that may be chance. What happens over many?
+# Long bars are words that surprise the model. (The full stop surprises nobody: its bars are too short to see.) *man* makes the largest difference, and it speaks for the young man. But nearly all other words
+# speak a little for the old one, and so does the sum. For one pair that may be chance. What happens over many?
 #
-# For all pairs, `crows_pairs_score` does the same in batches: copies of one length go through the model together. (With `DATA = "full"` these are 1,508 pairs and some 42,000 masks.)
+# `crows_pairs_score` does the same for all pairs, in batches: copies of one length go through the model together. (With `DATA = "full"`, that means 1,508 pairs and some 42,000 masks.)
 
 # %%
-scores = crows_pairs_score(pairs, model, tokenizer, progress=DATA == "full")  # (pairs, 2)
+scores = crows_pairs_score(pairs, model, tokenizer, progress=True)  # (pairs, 2)
 
 # %%
-place = pairs.index(pair)
-by_hand = torch.stack([more.sum(), less.sum()])
 print("pairs and scores:", tuple(scores.shape))
-print("the same as by hand, to four digits:", bool((scores[place] - by_hand).abs().max() < 1e-4))
+print(f"this pair by hand:  {more.sum():.2f} and {less.sum():.2f}")
+print("in the batches:    ", " and ".join(f"{score:.2f}" for score in scores[pairs.index(pair)]))
 
 # %% [markdown]
-# Each pair gives a difference: the score of the more stereotypical sentence, less that of the other.
+# Each pair gives a difference: the score of the more stereotypical sentence, minus that of the other.
 #
-# **Predict first:** if the model had no leaning at all, what would the picture of all these differences look like?
+# **Predict first:** if the model did not lean either way, what would the picture of all these differences look like?
 
 # %%
 shared_words.draw_differences(scores)
+
+# %% [markdown]
+# It would be about as high on the left of 0 as on the right. It is not: most pairs lie on the right. But look how many lie close to 0, where a small change of wording could turn them round.
 
 # %% tags=["form"]
 feedback_box("09, section 4")
@@ -389,9 +408,9 @@ feedback_box("09, section 4")
 # %% [markdown]
 # ## 5. What the number says, and what it does not (15 minutes)
 #
-# CrowS-Pairs' number is a simple one: the percentage of pairs in which the more stereotypical sentence has the higher score. A coin gets 50.
+# The number that CrowS-Pairs reports is a simple one: in what percentage of the pairs does the more stereotypical sentence have the higher score? A coin gets 50.
 #
-# **Predict first:** what will this small model get, and in which group of pairs will it lean most?
+# **Predict first:** what will this small model get? And in which group of pairs will it lean the most?
 
 # %%
 shares = stereotype_shares(pairs, scores)
@@ -402,17 +421,18 @@ bias_by_category.draw_shares(shares, model=name, pairs="CrowS-Pairs" if len(pair
 print(bias_by_category.table_of_shares(shares))
 
 # %% [markdown]
-# Two warnings before you read anything into it.
+# Over all pairs, two in three; most for gender and looks, 80. Two warnings before you read anything into it.
 #
-# **Chance.** The lines are 95% intervals: with 15 pairs, a coin gets anything from 25 to 75 without being biased. Even 1,508 pairs leave 2.5 either way.
+# **Chance.** Other pairs of the same kind would have given another percentage. The lines, 95% intervals, say which true values go well with ours. With 15 pairs, a coin gets anything from 25 to 75. Only the lines
+# of all pairs, gender and looks stay clear of 50.
 #
-# **Two kinds of pairs.** The dots of the published models come from CrowS-Pairs' 1,508 pairs; ours, with the sample, from 90 pairs that were written for this course. These are different exams: the dots stand
-# in one picture so that you see *the scale*, not so that you rank the models. For a fair comparison, load the same pairs (`DATA = "full"`).
+# **Two kinds of pairs.** The dots of the published models come from CrowS-Pairs' 1,508 pairs; ours, with the sample, come from 90 pairs written for this course. These are different exams. The dots share
+# a picture to show you *the scale*, not to rank the models. For a fair comparison, load the same pairs (`DATA = "full"`).
 #
 # **Predict first:** how many pairs would you need to tell 55 from 50?
 
 # %%
-counts = [15, 90, 262, 1508, 5000]
+counts = [15, 90, 400, 1508, 5000]
 half_widths = [100 * 1.96 * (0.25 / n) ** 0.5 for n in counts]
 plots.bars(
     [f"{n:,} pairs" for n in counts],
@@ -423,32 +443,49 @@ plots.bars(
 )
 
 # %% [markdown]
-# A score above 50, outside the interval, says: *on these sentences, this model leans towards what the stereotype expects.* It does not say
+# About 400: then a coin strays by less than 5. CrowS-Pairs' 1,508 pairs still leave 2.5 either way.
 #
-# - that a model near 50 is fair: it may lean both ways on different groups, or know too little English to lean at all;
+# A score whose interval lies above 50 says: *on these sentences, this model leans towards what the stereotype expects.* It does not say
+#
+# - that a model near 50 is fair: it may lean both ways, or know too little English to lean at all;
 # - that a product made with the model will do harm, or will not: that depends on what it is used for;
 # - where the leaning comes from.
 #
-# The pairs themselves have critics. Blodgett et al. (2021) went through CrowS-Pairs and found many pairs in which it is unclear which stereotype is meant, or whether it is one; in which more changes than
-# the group; or in which the second group is no natural counterpart. A number cannot be better than its pairs. One of these things we can check:
+# The pairs themselves have their critics. Blodgett et al. (2021) went through CrowS-Pairs and found many pairs that state no clear stereotype, in which more than
+# the group changes, or whose second group is no natural counterpart of the first. A number cannot be better than its pairs. One of these things we can check:
 
 # %%
 changed = [sum(one != other for one, other in zip(p.more.split(), p.less.split(), strict=False)) for p in pairs]
 print(f"{changed.count(1)} of {len(pairs)} pairs differ in exactly one word")
 
 # %% [markdown]
-# The rest needs people: does the first sentence state a stereotype that somebody holds? Would anybody say the second one? Read ten of our pairs and be strict:
+# The rest takes people. Does the first sentence state a stereotype that somebody holds? Would anybody say the second one? Read ten of our pairs, and be strict:
 
 # %%
 for pair in pairs[:: len(pairs) // 10][:10]:
     print(f"{pair.category:>19}: {pair.more}  |  {pair.less}")
 
 # %% [markdown]
-# And the model? It is small, and was trained further on less than ten million words, most of them American, many of them from 1961. Its score tells you about those texts at least as much as about masked language models. It also knows little: where a large
-# model has an opinion, this one may have noise, and noise is 50. **A low score of a weak model is no praise.**
+# And the model? It is small, and was trained further on less than ten million words, most of them American, many of them from 1961. Its score tells you at least as much about those texts as about masked language models. It also knows little: where a large
+# model has an opinion, this one may just have noise, and noise is 50. **A low score does not make a weak model a fair one.**
 #
 # **Think! 9.2.** [ProtBERT](https://huggingface.co/Rostlab/prot_bert) is a BERT that reads proteins: amino acids are its words, and it was trained on 217 million chains from databases. Nobody stereotypes a protein. What
 # biases could it have all the same, whom could they harm, and how would you look for them?
+
+# %% [markdown] tags=["answer"]
+# <details><summary>One answer</summary>
+#
+# Bias need not be prejudice: it is any systematic difference between what was collected and what the model will be used on.
+#
+# - *Which proteins are in the databases?* Those of humans, mice and yeast, of bacteria that grow in a laboratory, and of germs that make people ill in countries with laboratories. Of most living things we know few or none. The model will
+#   guess worse there: for neglected diseases, say.
+# - *Near copies.* Families that were sequenced thousands of times count thousands of times.
+# - *What is easy to measure* is in the data: proteins that dissolve and crystallise rather than those in membranes.
+# - *Whose genomes?* Human variants in databases come mostly from people of European ancestry; a variant that is common elsewhere may look “improbable”, and improbable may be read as “harmful”.
+#
+# To look for it, do as in this lesson: choose groups (kinds of organisms, families, populations), hide amino acids, compare the probabilities, keep an eye on the number of examples, and have somebody who knows proteins read the pairs.
+#
+# </details>
 
 # %% tags=["form"]
 feedback_box("09, section 5")
@@ -458,8 +495,8 @@ feedback_box("09, section 5")
 #
 # - A masked language model gives P(word | rest). You wrote `option_probabilities`, which scores options of several pieces whole, by the chain rule.
 # - Take a ratio before you round, and say which word is likelier.
-# - P(changed word | rest) mixes the leaning with how rare the word is. CrowS-Pairs asks for P(shared words | changed word) instead.
-# - A percentage needs its interval, its pairs need readers, and 50 is no certificate.
+# - P(changed word | rest) mixes bias with how rare the word is. CrowS-Pairs asks for P(shared words | changed word) instead.
+# - A percentage needs its interval, its pairs need readers, and a score of 50 does not prove a model fair.
 #
 # Next: [lesson 10](10_beyond_language.ipynb) uses the same blocks on pictures.
 #

@@ -1,17 +1,13 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,-all
+#     cell_metadata_filter: tags,-nbgrader,-cellView,-jupyter,-papermill,-deletable,-editable,-slideshow,-jp-MarkdownHeadingCollapsed,-heading_collapsed,-hidden,-hide_input,-init_cell,-run_control,-vscode,-notebookRunGroups,-pycharm,-colab,-colab_type,-executionInfo,-id,-outputId
 #     formats: ipynb,py:percent
-#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version,-kernel_info,-kernelspec
 #     text_representation:
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
 # ---
 
 # %% [markdown]
@@ -21,7 +17,7 @@
 # # 10. Beyond language
 #
 # **After this lesson you can**
-# - turn a picture into a line of tokens, and say why a token is a patch and not a pixel;
+# - turn a picture into a sequence of tokens, and say why a token is a patch and not a pixel;
 # - build a vision Transformer from the blocks of lesson 4, and train it in seconds;
 # - draw what it attends to over a digit, and compare this with what it cannot do without;
 # - say what a Transformer does *not* know about pictures, and where else Transformers went.
@@ -44,6 +40,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+from tqdm.auto import tqdm
 
 from helpers import checks, media, plots
 from helpers.demos import digit_attention, patches
@@ -63,10 +60,10 @@ DATA = os.environ.get("COURSE_DATA", "sample")  # the digits come with scikit-le
 # %% [markdown]
 # ## 1. A picture as a text (8 minutes)
 #
-# Nothing in a Transformer block says *word*. It takes a line of vectors and gives a line of vectors. So if you can write
-# something as a line of vectors, a Transformer can read it.
+# Nothing in a Transformer block says *word*. It takes a sequence of vectors and gives back a sequence of vectors. So if you can write
+# something as a sequence of vectors, a Transformer can read it.
 #
-# Let us try handwritten digits. scikit-learn ships 1,797 of them, each 8 by 8 pixels. A quarter is kept for testing.
+# Let's try handwritten digits. scikit-learn comes with 1,797 of them, each 8 by 8 pixels. We keep a quarter for testing.
 
 # %%
 from sklearn.datasets import load_digits
@@ -86,7 +83,8 @@ patches.draw_digits(train_images[:20], train_labels[:20].tolist(), title="Twenty
 # %% [markdown]
 # What should be a token? The obvious answer is a pixel.
 #
-# **Predict first:** a photo is often scaled to 224 by 224 pixels. Attention compares every token with every other. How many weights would one head compute?
+# **Predict first:** photos are often scaled to 224 by 224 pixels. Attention compares every token with every other. If each pixel is a token, how many weights
+# does one head compute?
 
 # %%
 for name, side, patch in (
@@ -99,9 +97,9 @@ for name, side, patch in (
     print(f"{name:>25}: {tokens:>6,} tokens, {tokens**2:>13,} weights for each head")
 
 # %% [markdown]
-# Two and a half billion, for one head of one layer. And a single pixel says as little as a single letter.
+# Two and a half billion, for one head of one layer. And a single pixel tells you as little as a single letter.
 #
-# So the picture is cut into small squares, **patches**, and each patch is a token. A photo becomes a text of 196 words. This is the idea
+# So we cut the picture into small squares, **patches**, and make each patch a token. A photo becomes a text of 196 words. This is the idea
 # of the **vision Transformer**, ViT for short (Dosovitskiy et al. 2021). Our digits become texts of 16 words.
 
 # %% tags=["form"]
@@ -110,7 +108,7 @@ feedback_box("10, section 1")
 # %% [markdown]
 # ## 2. Cut it into patches (12 minutes)
 #
-# Here is a tiny picture, 4 by 4, with its pixels numbered in the order in which they lie in memory. Say you want patches of 2 by 2.
+# Here is a tiny picture, 4 by 4, its pixels numbered in the order in which they lie in memory. Say you want patches of 2 by 2.
 # The first patch is then 0, 1, 4, 5.
 
 # %%
@@ -118,14 +116,14 @@ tiny = torch.arange(16).reshape(1, 4, 4)  # (b, height, width)
 tiny[0]
 
 # %% [markdown]
-# **Predict first:** four patches of four numbers are wanted, (1, 4, 4). Will `reshape` do?
+# **Predict first:** you want four patches of four numbers, (1, 4, 4). Will `reshape` do?
 
 # %%
 tiny.reshape(1, 4, 2 * 2)[0]  # (patches, patch * patch)?
 
 # %% [markdown]
 # No: the first line is 0, 1, 2, 3, a piece of a row and not a square. `reshape` never moves a number, it only puts the brackets elsewhere. The
-# pixels of a patch lie apart in memory, so something must move. That is the job of `permute`, which re-orders axes:
+# pixels of a patch lie apart in memory, so something has to move. `permute` does that: it changes the order of the axes.
 
 # %%
 x = torch.zeros(2, 3, 5, 7)
@@ -142,7 +140,7 @@ x.permute(0, 2, 1, 3).shape  # the second and the third axis have changed places
 # 2. `ordered`: the same five axes in another order, with a patch's own two axes last;
 # 3. the return value: (b, patches, patch * patch).
 #
-# Written for you: a picture that cannot be cut evenly is refused.
+# The patches keep the pictures' dtype and live on the same device. Written for you: a size that does not divide gives a clear error; if you write it yourself, the wording is up to you.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -185,7 +183,7 @@ checks.patchify(patchify)
 # from helpers.layers import patchify
 
 # %% [markdown]
-# Your function at work on a test picture. **Predict first:** which patches will be almost white?
+# Here is your function at work on a test picture, a 5. **Predict first:** patches are numbered from 0 to 15, row by row. Which will be almost white?
 
 # %% tags=["expected-output"]
 picture = test_images[3]
@@ -195,7 +193,8 @@ patches.draw_patches(picture, patchify(picture[None], 2)[0])
 media.what_you_should_see("10_beyond_language_1")
 
 # %% [markdown]
-# The lower line is all that the Transformer will get. Try to read the digit from it: you need to know which token stood where.
+# White, or nearly: 0, 3, 7, 8, 11, 12 and 15, all on the left and right edges. The bottom row is all that the Transformer gets. Try to read the digit from it: you need to know where each
+# token stood.
 
 # %% tags=["form"]
 feedback_box("10, section 2")
@@ -206,15 +205,15 @@ feedback_box("10, section 2")
 # Four steps, and three of them you know:
 #
 # 1. **Embed.** A word had a row in a table. A patch is made of numbers already, so a linear layer turns its 4 numbers into 32.
-# 2. **Add positions.** Here they are learned, one vector for each token's place, as in lesson 5.
-# 3. **Blocks.** Lesson 4's, unchanged, with the norm first.
-# 4. **Classify.** New: one more token is put in front, the **class token**. It belongs to no patch. It starts with the same learned
-#    vector in every picture, and collects what it needs by attending to the patches. The classifier reads this token only.
+# 2. **Add positions.** Here they are learned, one vector for each place, as in lesson 5.
+# 3. **Blocks.** Lesson 4's, unchanged, with the norm first. Nothing has normed the last block's sum, so one more norm follows.
+# 4. **Classify.** This is new. We put one more token in front, the **class token**. It belongs to no patch: it starts as the same learned
+#    vector in every picture, and collects what it needs by attending to the patches. The classifier reads this token alone.
 
 
 # %%
 class VisionTransformer(nn.Module):
-    """Reads a square picture as a line of patches, and classifies it (Dosovitskiy et al. 2021)."""
+    """Reads a square picture as a sequence of patches, and classifies it (Dosovitskiy et al. 2021)."""
 
     def __init__(
         self,
@@ -252,7 +251,7 @@ parameters = sum(parameter.numel() for parameter in model.parameters())
 print(f"{tuple(model(train_images[:5]).shape)}: five pictures, ten logits each; {parameters:,} numbers to learn")
 
 # %% [markdown]
-# Training is what you know from lesson 7: cross-entropy, AdamW, batches. Twenty passes over the pictures with large steps, then ten with small
+# Training works as in lesson 7: batches, cross-entropy, and AdamW, the optimizer inside `train`. Twenty passes over the pictures with large steps, then ten with small
 # ones, to settle.
 
 
@@ -262,23 +261,26 @@ def learn(model: nn.Module, train_images: torch.Tensor, test_images: torch.Tenso
     batches = DataLoader(TensorDataset(train_images, train_labels), batch_size=64, shuffle=True)
     test_batches = DataLoader(TensorDataset(test_images, test_labels), batch_size=450)
     accuracies = []
-    for passes, learning_rate in ((20, 3e-3), (10, 5e-4)):
-        optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
-        for _ in range(passes):
-            model.train()
-            for pictures, answers in batches:
-                loss = F.cross_entropy(model(pictures.to(DEVICE)), answers.to(DEVICE))
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-            accuracies.append(evaluate(model, test_batches, DEVICE).accuracy)
+    optimizer = torch.optim.AdamW(model.parameters())
+    bar = tqdm([3e-3] * 20 + [5e-4] * 10, desc="passes")
+    for learning_rate in bar:
+        optimizer.param_groups[0]["lr"] = learning_rate
+        model.train()
+        for pictures, answers in batches:
+            loss = F.cross_entropy(model(pictures.to(DEVICE)), answers.to(DEVICE))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        tested = evaluate(model, test_batches, DEVICE)
+        accuracies.append(tested.accuracy)
+        bar.set_postfix_str(f"test loss {tested.loss:.2f}")
     return accuracies
 
 
 # %% [markdown]
-# Beside it we train a twin without positions: to it, a picture is a bag of patches.
+# We also train a twin without positions. To the twin, a picture is a bag of patches.
 #
-# **Predict first:** of ten digits, how many will each get right? Write both numbers down. (The cell takes about 20 seconds.)
+# **Predict first:** out of ten digits, how many will each get right? Write both numbers down. (The cell takes about 20 seconds.)
 
 # %%
 torch.manual_seed(2021)
@@ -297,13 +299,13 @@ plots.curves(
 )
 
 # %%
-print("with positions, at least 0.95:", with_positions[-1] >= 0.95)
-print("without, far below:", without_positions[-1] < with_positions[-1] - 0.15)
+print(f"with positions: {with_positions[-1]:.2f}; without: {without_positions[-1]:.2f}; a guess: 0.10")
 
 # %% [markdown]
-# Blocks that were made for words read digits, and nobody changed a line of them.
+# Blocks that were made for words read digits, and nobody changed a line of them. The bag of patches does better than the 1 in 10 of a guess: some digits have more ink than others, and
+# different kinds of corners. But for about three digits in ten, it would have to know where a patch stood.
 #
-# Is that impressive? Never trust a number that stands alone. The simplest model there is, **logistic regression**, takes the 64 pixels and one matrix, no attention, no layers.
+# Is the Transformer's number impressive? Never trust a number that stands alone. The simplest model there is, **logistic regression**, takes the 64 pixels and one matrix: no attention, no layers.
 #
 # **Predict first:** how far behind will it be?
 
@@ -317,18 +319,33 @@ plots.bars(
     ["vision Transformer", "logistic regression", "a bag of patches"],
     [with_positions[-1], baseline_accuracy, without_positions[-1]],
     title="One matrix does about as well",
+    colour=[plots.BLUE, plots.SKY, plots.VERMILION],  # those of the curves above, for the same models
     xlabel="accuracy on 450 test pictures",
     xlim=(0, 1.15),
 )
 
 # %%
-print("less than 0.04 apart:", abs(with_positions[-1] - baseline_accuracy) < 0.04)
+behind = 450 * (with_positions[-1] - baseline_accuracy)
+print(
+    f"logistic regression: {baseline_accuracy:.3f}, the Transformer: {with_positions[-1]:.3f}; {behind:.0f} pictures of 450 apart"
+)
 
 # %% [markdown]
-# About as good, with 650 numbers to learn instead of our 18,000. With 450 test pictures, a difference of 0.01 is four or five pictures: chance alone moves
-# an accuracy of 0.96 by about that much.
+# About as good, with 650 numbers to learn instead of our 18,000. With 450 test pictures, chance alone moves
+# an accuracy of 0.96 by about 0.01, which is four or five pictures.
 #
 # **Think! 10.1.** Was the Transformer a waste, then? On which pictures would you expect logistic regression to fail, and the Transformer not?
+
+# %% [markdown] tags=["answer"]
+# <details><summary>One answer</summary>
+#
+# For *these* pictures, yes: they are tiny, centred and all of one size, so that each pixel nearly has a meaning of its own. “Ink here
+# speaks for a 7” is all that a linear model can say, and here it is enough. An easy test cannot show what a strong model is good for.
+#
+# Move the digits about, or take photos: a cat may sit anywhere, so no pixel has a meaning of its own, and a linear model is lost. There, relations between
+# parts count, and attention is about relations. What this section does show: the same blocks work on pictures, and they need to be told where each patch stands.
+#
+# </details>
 
 # %% tags=["form"]
 feedback_box("10, section 3")
@@ -345,22 +362,29 @@ look = digit_attention.look_at(model, test_images[3])
 digit_attention.draw_look(look, label=int(test_labels[3]))
 
 # %% [markdown]
-# The two pictures in the middle show attention in each layer: the stronger the colour, the more. The numbers do not quite add up to 100, because the class token also attends to itself.
+# The two pictures in the middle show attention in each layer: the stronger the colour, the more. The numbers need not add up to 100, because the class token also attends to itself.
 #
-# The last picture asks another question: what if this patch were white? This is **occlusion**, as in lesson 3. The stronger the colour, the more the
-# prediction hangs on the patch. (The numbers are changes of the *log-odds*: at -2.3, the odds for this digit are a tenth of what they were.)
-#
-# Do the two agree?
+# It is neither all the ink nor the white. In layer 1, each of the four heads gives nearly all its weight to one patch: hence four times about 25. In layer 2, about half goes to one patch, at the foot of the 5.
+
+# %%
+print(digit_attention.describe_look(look, layer=2))
+
+# %% [markdown]
+# The last picture asks another question: what if this patch were white? This is **occlusion**, as in lesson 3. The stronger the blue, the more the
+# prediction hangs on the patch. (The numbers are changes of the *log-odds*: at -2.3, the odds for this digit are a tenth of what they were.) Here the two disagree: most attention goes to
+# the foot of the 5, but the prediction hangs on the corner at its top left.
 #
 # **Predict first:** in how many of ten test pictures is the patch with the most attention in the last layer also the one that the prediction hangs on most?
 
 # %%
-looks = [digit_attention.look_at(model, image) for image in test_images]
+looks = [digit_attention.look_at(model, image) for image in tqdm(test_images, desc="looking")]
 same = sum(int(look.attention(layer=2).argmax() == look.lost.argmax()) for look in looks) / len(looks)
-print("the same patch in fewer than 3 of 10 pictures:", same < 0.3)
+inked = (patchify(test_images, 2).mean(dim=2) > 0.1).sum(dim=1)  # (pictures,): how many patches have ink in them
+print(f"the same patch: in {10 * same:.1f} of 10 pictures")
+print(f"a guess among all 16 patches: {10 / 16:.1f} of 10; among those with ink: {10 * (1 / inked).mean():.1f} of 10")
 
 # %% [markdown]
-# That is not far from picking one of 16 patches at random. Attention tells you from where information is *fetched*. It does not tell you what is made of it: values, MLPs and the classifier stand between a weight and the
+# No better than a guess among the patches with ink. Attention tells you where information is *fetched* from. It does not tell you what is made of it: values, MLPs and the classifier stand between a weight and the
 # decision. Weights are a clue, not an explanation (lesson 3).
 #
 # Now look around: pick a digit, a picture of it, a layer and a head. Does a head of layer 1 always look at the same place? Does one of layer 2?
@@ -369,7 +393,10 @@ print("the same patch in fewer than 3 of 10 pictures:", same < 0.3)
 digit_attention.attention_demo(model, test_images, test_labels)
 
 # %% [markdown]
-# And where it is wrong? These are all of its mistakes on the test pictures. Would you have known?
+# A head of layer 1 looks at one place, or switches between a few, whatever the digit: the class token asks the same question in every picture, because it starts as the same vector. In layer 2 it has read
+# something, and asks differently: there, each head changes its place from picture to picture.
+#
+# And where is it wrong? Here are all of its mistakes on the test pictures. Would you have known?
 
 # %%
 wrong = [place for place, look in enumerate(looks) if look.predicted != int(test_labels[place])]
@@ -380,7 +407,18 @@ patches.draw_digits(
 )
 
 # %% [markdown]
-# **Think! 10.2.** Some patches are white in almost every picture, such as the left edge. Can the class token have a reason to attend to them?
+# **Think! 10.2.** Some patches are white in almost every picture, such as those at the left edge. Can the class token have a reason to attend to them?
+
+# %% [markdown] tags=["answer"]
+# <details><summary>One answer</summary>
+#
+# Yes, two. *White is evidence:* a patch that is white in a 7 and inked in a 9 tells them apart exactly by being white. (Our occlusion
+# cannot see this: it paints white over white, so nothing changes.) And *a token's vector is no longer its patch:* after the first block each token has attended to the others, so the token of a white patch may carry something about the whole picture. Large vision
+# Transformers do just that with patches of empty sky: they keep notes in them (Darcet et al. 2024, “Vision Transformers need registers”).
+#
+# This is one more reason not to read an attention map of a deep layer as “it looks at this spot”.
+#
+# </details>
 
 # %% tags=["form"]
 feedback_box("10, section 4")
@@ -402,7 +440,7 @@ def scramble(images: torch.Tensor) -> torch.Tensor:
 patches.draw_digits(scramble(train_images[:10]), train_labels[:10].tolist(), title="The same digits, scrambled")
 
 # %% [markdown]
-# **Predict first:** a new vision Transformer is trained on scrambled pictures and tested on scrambled pictures. How many of ten will it get right?
+# **Predict first:** we train a new vision Transformer on scrambled pictures, and test it on scrambled pictures. How many out of ten will it get right?
 
 # %%
 torch.manual_seed(2021)
@@ -411,17 +449,19 @@ scrambled = learn(scrambled_model, scramble(train_images), scramble(test_images)
 
 plots.curves(
     range(1, 31),
-    {"as they are": with_positions, "scrambled": scrambled},
-    title="To the model, both are pictures",
+    {"as they are": with_positions, "no positions": without_positions, "scrambled": scrambled},
+    title="Scrambled or not: the same to the model",
     xlabel="pass over the training pictures",
     ylabel="accuracy on test pictures",
 )
 
 # %%
-print("scrambled pictures, at least 0.90:", scrambled[-1] >= 0.90)
+print(
+    f"scrambled pictures: at least {int(10 * scrambled[-1])} in 10 right; as they are: at least {int(10 * with_positions[-1])}"
+)
 
 # %% [markdown]
-# It reads what you cannot. A vision Transformer does not know that neighbouring pixels belong together, that a picture has an up and a down, or that a
+# It reads what you cannot, and learns it as fast. A vision Transformer does not know that neighbouring pixels belong together, that a picture has an up and a down, or that a
 # cat moved to the left is still a cat. Whatever of this it needs, it must learn from data.
 #
 # A **convolutional network** has much of it built in: it looks at neighbouring pixels, in the same way everywhere. Dosovitskiy et al. measured what that is worth. Trained on 1.3 million
@@ -429,6 +469,15 @@ print("scrambled pictures, at least 0.90:", scrambled[-1] >= 0.90)
 # in helps where data is scarce.
 #
 # **Think! 10.3.** How could you give a vision Transformer more pictures, without taking a single new one?
+
+# %% [markdown] tags=["answer"]
+# <details><summary>One answer</summary>
+#
+# Change those that you have, in ways that do not change what they show: shift them by a pixel, turn them a little, crop, change the brightness, hide a part. This is **data
+# augmentation**, and with it vision Transformers can do without hundreds of millions of pictures (Touvron et al. 2021, DeiT). Mind what may be changed: a 6 turned upside down
+# is a 9. Or learn without labels, as BERT does: hide patches, and predict them (He et al. 2022, masked autoencoders).
+#
+# </details>
 
 # %% tags=["form"]
 feedback_box("10, section 5")
@@ -446,28 +495,41 @@ feedback_box("10, section 5")
 # | vision and language | [Flamingo](https://arxiv.org/abs/2204.14198) | words, with cross-attention (lesson 6) to pictures and films |
 # | 3D scenes | [NeRF](https://arxiv.org/abs/2003.08934) | an MLP, no Transformer; what followed uses them: [IBRNet](https://arxiv.org/abs/2102.13090) along a ray, [LRM](https://arxiv.org/abs/2311.04400) on patches |
 # | speech | [wav2vec 2.0](https://arxiv.org/abs/2006.11477) | fiftieths of a second; some are masked, as in BERT |
-# | generalist agents | [Gato](https://arxiv.org/abs/2205.06175) | words, patches, buttons and joint angles, in one line |
+# | generalist agents | [Gato](https://arxiv.org/abs/2205.06175) | words, patches, buttons and joint angles, in one sequence |
 
 # %% [markdown]
-# **Predict first:** how many tokens are ten seconds of speech, cut as in wav2vec 2.0? And of film, with 24 pictures a second of 196 patches each?
+# **Predict first:** how many tokens are ten seconds of speech, cut as in wav2vec 2.0? And ten seconds of film, with 24 pictures a second of 196 patches each?
 
 # %%
-lengths = {"a sentence": 20, "ten seconds of speech": 10 * 50, "a photo": 196, "ten seconds of film": 10 * 24 * 196}
-figure = plots.bars(
+lengths = {"a sentence": 20, "a photo": 196, "ten seconds of speech": 10 * 50, "ten seconds of film": 10 * 24 * 196}
+plots.bars(
     list(lengths),
     list(lengths.values()),
-    title="All of these are texts, of very different lengths",
-    xlabel="tokens (logarithmic)",
+    title="Next to a film, everything else is short",
+    xlabel="tokens",
     value_format=",.0f",
 )
-figure.axes[0].set(xscale="log", xlim=(1, 1e6))
-figure
 
 # %% [markdown]
-# And attention costs the square of that (lesson 6). Much of the work in the table went into making the line shorter.
+# 500 tokens of speech, and 47,040 of film: 94 times as many. And attention costs the square of that, 8,851 times as many weights (lesson 6). Much of the work in the table went into making the
+# sequence shorter.
 #
 # **Think! 10.4.** Choose something that is not in the table: music, proteins, the weather, a game of chess. What would be a token? What would a position be? What would you mask or predict, so
 # that the model learns without labels?
+
+# %% [markdown] tags=["answer"]
+# <details><summary>Some answers</summary>
+#
+# Each of these has been tried:
+#
+# - *Proteins:* an amino acid is a token, its place in the chain the position; mask some and predict them, as BERT does (ProtBERT in lesson 9's last question).
+# - *Music:* a note with its length, or a slice of sound; predict the next one.
+# - *Weather:* a patch of the map, with its temperature, wind and pressure; the position lies on a sphere, and in time; predict the map six hours later.
+# - *Chess:* a square, with the piece on it: 64 tokens and a position in two directions; predict the move, or who wins.
+#
+# In each case, the choice of token decides how long the sequence is, and what the model can see at all.
+#
+# </details>
 
 # %% tags=["form"]
 feedback_box("10, section 6")
@@ -475,8 +537,8 @@ feedback_box("10, section 6")
 # %% [markdown]
 # ## Summary
 #
-# - A Transformer reads whatever can be written as a line of vectors. A picture becomes one by cutting it into patches.
-# - You wrote `patchify`: cut both sides, re-order the axes, join. `reshape` alone moves nothing.
+# - A Transformer reads whatever can be written as a sequence of vectors. A picture becomes one by cutting it into patches.
+# - You wrote `patchify`: cut both sides, reorder the axes, join. `reshape` alone moves nothing.
 # - The blocks of lesson 4, learned positions and a class token make a vision Transformer. On small digits, one matrix does about as well: the task decides whether a strong model pays.
 # - An attention map says where information is fetched, not why the model decides.
 # - Nothing about pictures is built in, so much must be learned from data.

@@ -7,18 +7,18 @@ import io
 import linecache
 import sys
 from contextlib import redirect_stdout
-from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import torch
 
 from helpers import checks
+from helpers.checks.engine.run import is_reference
 from helpers.course.mark.answer import Answer
 
 torch.set_num_threads(1)
 for _number in checks.EXERCISES:  # loaded before any answer runs
-    import_module(f"helpers.checks.exercises.exercise_{_number}")
+    checks.exercise_of(_number)
 
 PASSED, WRONG, REFERENCE, BLANK, BROKEN = "passed", "wrong", "reference", "blank", "broken"
 
@@ -37,7 +37,7 @@ def examine(answer: Answer, exercise: str, seeds: tuple[int, ...]) -> dict[str, 
         found = _defined(answer)
     except BaseException as error:
         return _report(BROKEN, f"The cell stops with {type(error).__name__}: {error}", None, None)
-    if _is_reference(found):
+    if is_reference(found):
         return _report(REFERENCE, "The answer is the course's own, imported.", None, None)
     said = io.StringIO()
     first: Any = None
@@ -49,8 +49,7 @@ def examine(answer: Answer, exercise: str, seeds: tuple[int, ...]) -> dict[str, 
             first = first or failure
             continue
         return _report(PASSED, said.getvalue().strip(), None, seed)
-    blank = "still open" in str(first) and first.seed is None
-    return _report(BLANK if blank else WRONG, str(first), first.misconception, first.seed)
+    return _report(BLANK if first.blank else WRONG, str(first), first.misconception, first.seed)
 
 
 def _report(outcome: str, sentence: str, misconception: str | None, seed: int | None) -> dict[str, Any]:
@@ -73,9 +72,3 @@ def _defined(answer: Answer) -> Any:
                 if answer.own == number - 1:
                     raise
     return module.__dict__[answer.name]
-
-
-def _is_reference(answer: Any) -> bool:
-    """Whether what is checked was written by the course: imported, or a subclass that adds nothing."""
-    does = getattr(answer, "forward", answer)
-    return getattr(does, "__module__", "") == "helpers.layers"
