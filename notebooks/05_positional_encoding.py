@@ -645,8 +645,9 @@ lines = lines.scatter(2, places.expand(10, -1, -1), torch.tensor([0, 1]).expand(
 
 figure, axes = plots.panels(1, 2, width=10, height=4.4)
 for ax, name in zip(axes[0], ("fixed", "learned"), strict=True):
+    model = models[name]
     with torch.no_grad():
-        says_a = models[name](lines).argmax(dim=1).view(10, -1).float().mean(dim=0)  # (552,)
+        says_a = model(lines).argmax(dim=1).view(10, -1).float().mean(dim=0)  # (552,)
     shares = torch.full((24, 24), float("nan"))
     shares[places[:, 0], places[:, 1]] = says_a
     around = {"xlabel": "place of b", "ylabel": "place of a", "colour_label": "answers “a first”", "vmin": 0, "vmax": 1}

@@ -14,8 +14,8 @@ import torch
 from helpers.batches import Batch, pad
 from helpers.checks import EXERCISES
 from helpers.course.__main__ import main
+from helpers.course.bench import bench
 from helpers.course.bench import parts as bench_parts
-from helpers.course.bench.bench import bench
 from helpers.course.bench.measure import Cost, FailedError, measure
 from helpers.course.build.coverage import right_answers
 from helpers.seeding import set_seed

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from helpers import checks
 from helpers.checks import EXERCISES
+from helpers.checks.engine.mistakes import Mistake
 from helpers.checks.exercises import ex_02
 from helpers.course.__main__ import main
 from helpers.course.build import coverage
+from helpers.layers import DotProductAttention
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,3 +53,21 @@ def test_the_table_counts_what_is_there() -> None:
 def test_outside_the_repository_the_command_says_where_to_run_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="Run this in the repository"):
         coverage.coverage_table(tmp_path)
+
+
+def test_a_change_that_no_longer_applies_is_named_with_its_exercise_and_met_by_no_student(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from answers.mutate import mutated
+    from answers.right_2 import WithBmm
+    from checks_support import failure
+
+    assert coverage.changes_that_no_longer_apply() == []
+    ex_02.MISTAKES.insert(0, Mistake("gone", "Gone.", (("no such line", ""),), (DotProductAttention,), {}))
+    try:
+        (problem,) = coverage.changes_that_no_longer_apply()
+        assert problem.startswith("exercise 2: 'gone' changes 'no such line'")
+        failed = failure(checks.dot_product_attention, mutated(WithBmm, ("dim=2", "dim=1")))
+        assert failed.misconception == "softmax over the queries"
+    finally:
+        del ex_02.MISTAKES[0]

@@ -176,6 +176,7 @@ def test_no_cell_that_trains_is_run_for_the_checks() -> None:
 
 def stop(kind: str) -> Any:
     """What students' cells have done, one way or another."""
+    folder = os.getcwd()
     if kind == "loop":
         while True:
             pass
@@ -207,7 +208,7 @@ def stop(kind: str) -> Any:
         urllib.request.urlopen("http://127.0.0.1:9", timeout=2)
     if kind == "child":
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
-    return os.getcwd()
+    return folder
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_every_message_that_is_explained_is_one_that_the_course_says() -> None:
     page = (ROOT / "TROUBLESHOOTING.md").read_text("utf-8")
     code = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "helpers").rglob("*.py")))
     said = re.sub(r'"\s*\n\s*f?"', "", code)  # strings that go on in the next line
-    # Python's own, pip's own, and what the pages of others say.
+    # Python's own, pip's own, jupytext's own, and what the pages of others say.
     theirs = {
         "No module named 'helpers'",
         "NameError",
@@ -113,6 +113,8 @@ def test_every_message_that_is_explained_is_one_that_the_course_says() -> None:
         "datasets",
         "Retrying",
         "...",
+        "File Load Error",
+        "is more recent than",
     }
     quoted = [cell for row in re.findall(r"^\| (.+?) \|", page, re.MULTILINE) for cell in re.findall(r"`([^`]+)`", row)]
     assert len(quoted) > 15

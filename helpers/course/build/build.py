@@ -14,6 +14,7 @@ from nbformat import NotebookNode
 from tqdm.auto import tqdm
 
 from helpers.course.build import badges
+from helpers.course.build.coverage import changes_that_no_longer_apply
 from helpers.course.build.dependencies import digest
 from helpers.course.build.execute import execute, pictures
 from helpers.course.build.exercise import exercise_cells, picture_name
@@ -115,6 +116,8 @@ def check(project: Project) -> list[str]:
                 problems.append(f"{project.relative(path)}: not what the solution makes of it; was it edited by hand?")
     for path in _generated(project) - wanted:
         problems.append(f"{project.relative(path)}: no solution makes this file")
+    if project == Project.here():  # the checks are this course's, whichever repository is looked at
+        problems += changes_that_no_longer_apply()
     return sorted(problems)
 
 

@@ -47,6 +47,16 @@ def coverage_table(tests: Path, names: bool = False) -> str:
     return "\n".join([*rows, "", *lists] if names else rows)
 
 
+def changes_that_no_longer_apply() -> list[str]:
+    """Name each misconception whose change cannot be made to the reference as it is now, a line each."""
+    return [
+        f"exercise {number}: {misconception.problem}"
+        for number in EXERCISES
+        for misconception in exercise_of(number).misconceptions
+        if not misconception.applies
+    ]
+
+
 def right_answers(tests: Path, number: str) -> list[Any]:
     """Return the right answers to an exercise that its check is tested with.
 

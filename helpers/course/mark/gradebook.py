@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
+import warnings
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
@@ -32,7 +35,10 @@ def write_gradebook(marks: Iterable[Mark], lessons: dict[str, str], file: Path, 
     from nbgrader.api import Gradebook, MissingEntry
 
     known: set[str] = set()
-    with Gradebook(f"sqlite:///{file.absolute()}") as book:
+    # nbgrader makes its tables with a program that pip put beside this Python.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    with warnings.catch_warnings(), Gradebook(f"sqlite:///{file.absolute()}") as book:
+        warnings.simplefilter("ignore")  # SQLAlchemy's, about how nbgrader asks
         for (student, lesson), some in groupby(marks, key=lambda mark: (mark.student, mark.lesson)):
             name = lessons[lesson]
             own = list(some)
