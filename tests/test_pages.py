@@ -103,7 +103,8 @@ def test_citation_is_of_this_version_and_this_repository() -> None:
 
 def test_every_message_that_is_explained_is_one_that_the_course_says() -> None:
     page = (ROOT / "TROUBLESHOOTING.md").read_text("utf-8")
-    code = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "helpers").rglob("*.py")))
+    sources = [*sorted((ROOT / "helpers").rglob("*.py")), ROOT / "Makefile"]
+    code = "\n".join(path.read_text("utf-8") for path in sources)
     said = re.sub(r'"\s*\n\s*f?"', "", code)  # strings that go on in the next line
     # Python's own, pip's own, jupytext's own, and what the pages of others say.
     theirs = {
