@@ -468,6 +468,23 @@ decoding_player.decoding_player(attention_model, [two_days, text, *(line.text fo
 #
 # And: both of our models are recurrent. Reading a line, could a computer with a thousand processors work on all words at the same time?
 
+# %% [markdown] tags=["answer"]
+# <details><summary>One answer</summary>
+#
+# Three of many:
+#
+# - *Captions*: the model writes a sentence about a picture. Query: its state before the next word; keys: vectors of the picture's regions. It looks at the dog when it writes “dog”.
+# - *Summaries*: keys are the sentences or words of the article. Names and numbers are copied, and must be found.
+# - *Speech*: keys are slices of sound, some ten milliseconds each, far more of them than letters. The alignment walks along the sound.
+#
+# Also: answering questions about a text, naming what is wrong in a program, reading a protein.
+#
+# *Recurrence.* The state after word 5 is computed from the state after word 4, and that one from word 3. So a thousand processors would wait for each other: a line of 40 words takes 40 steps
+# one after the other, and so does the way back, for the gradient. (Over the lines of a batch, and within a step, the work *can* be shared.) Attention has no such chain: all keys are scored at once. Lessons 2 to 4 ask what happens
+# if you keep attention and leave out the recurrence. The answer is called a Transformer.
+#
+# </details>
+
 # %% tags=["form"]
 feedback_box("01, section 6")
 

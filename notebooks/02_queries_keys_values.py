@@ -211,6 +211,21 @@ bank.bank_demo(word_vectors)
 # %% [markdown]
 # **Think! 2.** Does this model do well? Find a line of words on which it fails. What would make it better?
 
+# %% [markdown] tags=["answer"]
+# <details><summary>One answer</summary>
+#
+# It does one thing well: context moves the vector. What holds it back:
+#
+# - *The query attends to itself.* A vector's dot product with itself is large, so `bank` keeps much of the weight.
+# - *A word has one vector for three jobs.* What I am looking for (query), what I can be found by (key) and what I have to tell
+#   (value) are different things. Learned matrices that turn one vector into three are lesson 3.
+# - *Order is lost.* “dog bites man” and “man bites dog” give the same values; lesson 5 mends that.
+# - *One line of words is one look.* Several heads look for several things at once (lesson 3), and several layers let words look again
+#   after they have changed (lesson 4).
+# - *The vectors know one corpus.* It is from 1961, and less than half a million words: rare words have poor vectors. Section 6 tries another text.
+#
+# </details>
+
 # %% tags=["form"]
 feedback_box("02, section 3")
 
@@ -250,7 +265,8 @@ queries, keys = torch.randn(3, 4), torch.randn(5, 4)  # three queries and five k
 # 3. `output`: the values averaged with these weights, after dropout.
 #
 # Written for you: putting the heads beside the batch and back, and the **mask**. A mask is `True` where a query may attend. Where
-# it is `False` the score becomes $-\infty$, so the weight becomes 0.
+# it is `False` the score becomes $-\infty$, so the weight becomes 0. And the weights of the last call are kept, before dropout, as `self.weights`,
+# (b, h, tq, tk): the pictures below read them.
 #
 # <details><summary>Hint 1</summary>
 #

@@ -482,6 +482,13 @@ heads.head_demo(tokenizer, encoder, "The waiter brought the soup, but it was col
 # - *The jug did not fit into the cupboard because it was too large.*
 # - *The jug did not fit into the cupboard because it was too small.*
 
+# %% [markdown] tags=["answer"]
+# <details><summary>One answer</summary>
+#
+# In the first sentence `it` is the jug, in the second the cupboard. The head looks at the jug both times:
+#
+# </details>
+
 # %% tags=["form"]
 feedback_box("03, section 5")
 
@@ -573,6 +580,19 @@ for weights in (torch.tensor([0.75, 0.0, 0.25]), torch.tensor([0.0, 0.75, 0.25])
 #
 # **Think! 3.2.** A colleague shows you a heat map: one head, one sentence, one bright square. “See, the model rejected this application because of the
 # word *Tuesday*.” What do you ask?
+
+# %% [markdown] tags=["answer"]
+# <details><summary>One answer</summary>
+#
+# Some good questions:
+#
+# - *Which head, of how many, and who chose it?* With 72 heads, some square is always bright.
+# - *What happens without the word?* Leave it out, or write *Monday*: does the decision change?
+# - *Does it hold for other texts?* One sentence is an anecdote.
+# - *How long is the value that the weight fetches?* Perhaps the head is only parking there.
+# - *Which layer?* In a late layer, the vector above `Tuesday` has long been mixed with those of the other words.
+#
+# </details>
 
 # %% tags=["form"]
 feedback_box("03, section 7")

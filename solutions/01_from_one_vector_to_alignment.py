@@ -475,8 +475,8 @@ decoding_player.decoding_player(attention_model, [two_days, text, *(line.text fo
 #
 # And: both of our models are recurrent. Reading a line, could a computer with a thousand processors work on all words at the same time?
 
-# %% [markdown] tags=["solution"]
-# **Discussion.** Three of many:
+# %% [markdown] tags=["answer"]
+# **One answer.** Three of many:
 #
 # - *Captions*: the model writes a sentence about a picture. Query: its state before the next word; keys: vectors of the picture's regions. It looks at the dog when it writes “dog”.
 # - *Summaries*: keys are the sentences or words of the article. Names and numbers are copied, and must be found.

@@ -208,8 +208,8 @@ bank.bank_demo(word_vectors)
 # %% [markdown]
 # **Think! 2.** Does this model do well? Find a line of words on which it fails. What would make it better?
 
-# %% [markdown] tags=["solution"]
-# **Discussion.** It does one thing well: context moves the vector. What holds it back:
+# %% [markdown] tags=["answer"]
+# **One answer.** It does one thing well: context moves the vector. What holds it back:
 #
 # - *The query attends to itself.* A vector's dot product with itself is large, so `bank` keeps much of the weight.
 # - *A word has one vector for three jobs.* What I am looking for (query), what I can be found by (key) and what I have to tell
@@ -258,7 +258,8 @@ queries, keys = torch.randn(3, 4), torch.randn(5, 4)  # three queries and five k
 # 3. `output`: the values averaged with these weights, after dropout.
 #
 # Written for you: putting the heads beside the batch and back, and the **mask**. A mask is `True` where a query may attend. Where
-# it is `False` the score becomes $-\infty$, so the weight becomes 0.
+# it is `False` the score becomes $-\infty$, so the weight becomes 0. And the weights of the last call are kept, before dropout, as `self.weights`,
+# (b, h, tq, tk): the pictures below read them.
 #
 # <details><summary>Hint 1</summary>
 #

@@ -486,8 +486,8 @@ heads.head_demo(tokenizer, encoder, "The waiter brought the soup, but it was col
 # - *The jug did not fit into the cupboard because it was too large.*
 # - *The jug did not fit into the cupboard because it was too small.*
 
-# %% [markdown] tags=["solution"]
-# **Discussion.** In the first sentence `it` is the jug, in the second the cupboard. The head looks at the jug both times:
+# %% [markdown] tags=["answer"]
+# **One answer.** In the first sentence `it` is the jug, in the second the cupboard. The head looks at the jug both times:
 
 # %% tags=["solution"]
 for size in ("large", "small"):
@@ -593,8 +593,8 @@ for weights in (torch.tensor([0.75, 0.0, 0.25]), torch.tensor([0.0, 0.75, 0.25])
 # **Think! 3.2.** A colleague shows you a heat map: one head, one sentence, one bright square. “See, the model rejected this application because of the
 # word *Tuesday*.” What do you ask?
 
-# %% [markdown] tags=["solution"]
-# **Discussion.** Some good questions:
+# %% [markdown] tags=["answer"]
+# **One answer.** Some good questions:
 #
 # - *Which head, of how many, and who chose it?* With 72 heads, some square is always bright.
 # - *What happens without the word?* Leave it out, or write *Monday*: does the decision change?
