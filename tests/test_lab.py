@@ -106,14 +106,34 @@ def test_a_damaged_record_stops_nobody(project: Project) -> None:
     assert refresh(project) == []
 
 
+def catch_start(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
+    """Instead of starting JupyterLab, write down the command and its environment."""
+    started: list[tuple[list[str], dict[str, str]]] = []
+    monkeypatch.setattr(lab.os, "execve", lambda _, command, environment: started.append((command, environment)))
+    monkeypatch.setattr(lab.subprocess, "call", lambda *_, **__: 0)
+    return started
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, "1"), (2, "1"), (8, "7"), (None, "1")])
+def test_a_kernel_leaves_one_core_to_the_browser(
+    cores: int | None, threads: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = catch_start(monkeypatch)
+    monkeypatch.setattr("psutil.cpu_count", lambda logical: cores)
+    monkeypatch.setattr(lab.os, "cpu_count", lambda: None)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    __main__.main(["lab"])
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    __main__.main(["lab"])
+    assert [environment["OMP_NUM_THREADS"] for _, environment in started] == [threads, "5"]
+
+
 def test_jupyterlab_is_started_on_the_copies_at_the_first_lesson(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: list[list[str]] = []
-    monkeypatch.setattr(lab.os, "execv", lambda _, command: started.append(command))
-    monkeypatch.setattr(lab.subprocess, "call", lambda _: 0)
+    started = catch_start(monkeypatch)
     assert __main__.main(["lab", "--", "--no-browser", "--port", "9"]) == 0
-    command = started[0]
+    command, _ = started[0]
     assert command[:3] == [sys.executable, "-m", "jupyterlab"]
     assert f"--ServerApp.root_dir={project.root / 'work'}" in command
     assert "--LabApp.default_url=/lab/tree/00_start_here.ipynb" in command

@@ -45,9 +45,21 @@ def run(args: argparse.Namespace) -> int:
     write_whole(settings_of(work) / "page_config.json", json.dumps({"disabledExtensions": FOR_INSTRUCTORS}).encode())
     command = lab_command(work, [*(["--no-browser"] if args.no_browser else []), *args.arguments])
     sys.stdout.flush()
+    environment = {"OMP_NUM_THREADS": str(threads_beside_a_browser()), **os.environ}
     if os.name != "nt":  # there, exec gives the prompt back while JupyterLab runs on
-        os.execv(command[0], command)
-    return subprocess.call(command)
+        os.execve(command[0], command, environment)
+    return subprocess.call(command, env=environment)
+
+
+def threads_beside_a_browser() -> int:
+    """How many threads a kernel computes with: one for each core but one, and at least one.
+
+    PyTorch takes every core. Its threads wait for each other at each step, so one that shares its core with a browser
+    holds up the rest.
+    """
+    import psutil  # ipykernel brings it
+
+    return max(1, (psutil.cpu_count(logical=False) or os.cpu_count() or 1) - 1)
 
 
 def refresh_copies(notebooks: Path, work: Path) -> list[str]:
