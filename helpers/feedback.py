@@ -38,7 +38,7 @@ def feedback_box(section: str) -> VBox:
 
     class FeedbackBox(widgets.VBox):
         def __repr__(self) -> str:
-            return f"[Feedback box: {section}]"
+            return f"[Feedback on {section}. Run the cell to write some.]"
 
     # Buttons, because the keyboard reaches each; `None`, so that nobody sends a rating they did not choose.
     rating = widgets.ToggleButtons(

@@ -455,6 +455,16 @@ def test_a_widget_leaves_no_state_behind(project: Project) -> None:
     assert check(project) == []
 
 
+def test_a_demo_leaves_the_line_that_says_what_stands_there(project: Project) -> None:
+    cell = '# %% tags=["nbval-ignore-output"]\nfrom helpers.feedback import feedback_box\n\nfeedback_box("01")\n'
+    (project.solutions / "01_first.py").write_text(HEADER + cell)
+    build(project)
+    executed = nbformat.read(project.solutions / "01_first.ipynb", 4)
+    (output,) = executed.cells[0].outputs
+    assert output.data == {"text/plain": "[Feedback on 01. Run the cell to write some.]"}
+    assert check(project) == []
+
+
 def test_this_repository_is_in_step() -> None:
     assert check(Project(ROOT)) == []
 
