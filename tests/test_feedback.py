@@ -200,4 +200,5 @@ def test_markup_in_names_is_shown_and_not_run():
 def test_a_static_page_learns_nothing_of_this_computer(folder):
     box = feedback_box("02 bank")
     assert str(folder) in words(box.children[-1])
-    assert repr(box) == "[Feedback on 02 bank. Run the cell to write some.]"  # what ipywidgets writes into the notebook beside the live box
+    # What ipywidgets writes into the notebook beside the live box.
+    assert repr(box) == "[Feedback on 02 bank. Run the cell to write some.]"

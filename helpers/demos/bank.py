@@ -117,7 +117,9 @@ def bank_demo(word_vectors: WordVectors) -> VBox:
         result = get_value_attention(word_vectors, query.value, keys.value)
         sentence = describe_value_attention(result)
         image = picture(draw_value_attention(result), name_panels(result), tight=False)
-        shown.value = f'{image}<p style="max-width: 60em; overflow-wrap: anywhere">{html.escape(sentence)}</p>'
+        shown.value = (
+            f'{image}<p style="max-width: 60em; line-height: 1.4; overflow-wrap: anywhere">{html.escape(sentence)}</p>'
+        )
 
     def preset_button(name: str, preset: tuple[str, str]) -> widgets.Button:
         button = widgets.Button(

@@ -60,5 +60,10 @@ def demo_box(children: Sequence[Widget], text: str) -> VBox:
         def __repr__(self) -> str:
             return f"[Demo: {text}. Run the cell to try it.]"
 
+    for row in children:
+        if isinstance(row, widgets.HBox):  # in a narrow page its controls go below each other, as wide as they were
+            row.layout.flex_flow = "row wrap"
+            for control in row.children:
+                control.layout.flex = "0 0 auto"
     script = {"output_type": "display_data", "metadata": {}, "data": {"application/javascript": _SCRIPT}}
     return DemoBox([*children, widgets.Output(outputs=(script,), layout={"display": "none"})])

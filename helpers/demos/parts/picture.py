@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SHARPNESS = 1.5  # picture points for each point of the page: crisp on small print, and still quick to draw
+_LEAST_SHARE = 0.7  # of a picture's width: in a narrower page it scrolls, for smaller letters cannot be read
 
 
 def picture(figure: Figure, alt: str, *, tight: bool = True) -> str:
@@ -57,8 +58,10 @@ def picture(figure: Figure, alt: str, *, tight: bool = True) -> str:
     if "matplotlib.pyplot" in sys.modules:  # else pyplot cannot hold this figure
         sys.modules["matplotlib.pyplot"].close(figure)
     png = file.getvalue()
-    width = int.from_bytes(png[16:20], "big")  # a PNG opens with signature and header: its width stands here
+    # A PNG opens with signature and header: its width stands here.
+    shown = int.from_bytes(png[16:20], "big") / _SHARPNESS
     return (
-        f'<img alt="{html.escape(alt)}" style="width: {width / _SHARPNESS:.0f}px; max-width: 100%"'
-        f' src="data:image/png;base64,{base64.b64encode(png).decode("ascii")}">'
+        f'<div style="overflow-x: auto"><img alt="{html.escape(alt)}"'
+        f' style="width: {shown:.0f}px; max-width: max(100%, {_LEAST_SHARE * shown:.0f}px)"'
+        f' src="data:image/png;base64,{base64.b64encode(png).decode("ascii")}"></div>'
     )

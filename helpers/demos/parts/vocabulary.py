@@ -46,8 +46,10 @@ def vocabulary_box(word_vectors: WordVectors) -> VBox:
 
     draw.on_click(show_words)
     word.observe(show_answer, "value")
-    return VocabularyBox([draw, drawn, word, answer])
+    # Side by side where there is room: with what is above them, they are to fit into a laptop's window.
+    ask = widgets.HBox([draw, word], layout={"flex_flow": "row wrap"})
+    return VocabularyBox([ask, drawn, answer])
 
 
 def _paragraph(text: str) -> str:
-    return f'<p style="max-width: 60em; overflow-wrap: anywhere">{html.escape(text)}</p>'
+    return f'<p style="max-width: 60em; line-height: 1.4; overflow-wrap: anywhere">{html.escape(text)}</p>'
