@@ -50,7 +50,7 @@ def feedback_box(section: str) -> VBox:
     comment = widgets.Textarea(
         description="Comment",
         placeholder="What helped? What did not?",
-        layout=widgets.Layout(width="100%", max_width="44em"),
+        layout=widgets.Layout(width="auto", max_width="44em"),
     )
     send = widgets.Button(description="Send feedback", icon="paper-plane")
     status = widgets.HTML(_paragraph(_where_it_goes()))

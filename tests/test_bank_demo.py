@@ -240,7 +240,7 @@ def test_a_figure_becomes_an_image_with_its_text_and_the_same_bytes(small: WordV
 
     figure, _ = pyplot.subplots()
     image = picture(figure, 'A "quoted" <b>')
-    assert image.startswith('<img alt="A &quot;quoted&quot; &lt;b&gt;"')
+    assert image.startswith('<div style="overflow-x: auto"><img alt="A &quot;quoted&quot; &lt;b&gt;"')
     assert "data:image/png;base64,iVBOR" in image
     assert not pyplot.fignum_exists(figure.number)
     result = get_value_attention(small, "bank", "river money")

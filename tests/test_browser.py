@@ -171,6 +171,44 @@ def every_control_has_a_name(shown: playwright.Locator) -> bool:
     return bool(listed)
 
 
+@pytest.mark.parametrize("size", [(1366, 768), (800, 600)], ids=["laptop", "small"])
+@pytest.mark.parametrize("number", ["02", "05"])
+def test_a_demo_can_be_used_in_a_small_window_beside_the_file_browser(
+    number: str, size: tuple[int, int], lab: Lab
+) -> None:
+    name = f"demos_{number}.ipynb"
+    nbformat.write(cut_to_demos(lesson(number), DEMOS[number]), lab.server.work / name)
+    lab.open(name)
+    assert lab.page.locator(".jp-FileBrowser").is_visible()
+    lab.run_all()
+    lab.page.set_viewport_size({"width": size[0], "height": size[1]})  # now: a narrow page shows less of the kernel
+    for demo in DEMOS[number]:
+        shown = lab.cell(demo).locator(".jp-OutputArea").first
+        shown.locator("img").wait_for()
+        shown.screenshot(path=SCREENSHOTS / f"{demo.partition('.')[0]}_{size[0]}.png")
+        lab.page.screenshot(path=SCREENSHOTS / f"{demo.partition('.')[0]}_{size[0]}_page.png")
+        edge = right_edge(shown)
+        for button in shown.locator("button:visible").all():
+            assert right_edge(button) <= edge, f"{button.inner_text()!r} is cut off"
+        for track in shown.locator(".widget-slider .slider-container:visible").all():
+            assert width(track) >= 100
+            assert right_edge(track) <= edge
+        drawn, whole = shown.locator("img").evaluate("it => [it.width, parseFloat(it.style.width)]")
+        assert drawn >= 0.69 * whole, f"{drawn} of {whole} points: too small to read"
+
+
+def width(element: playwright.Locator) -> float:
+    box = element.bounding_box()
+    assert box is not None
+    return box["width"]
+
+
+def right_edge(element: playwright.Locator) -> float:
+    box = element.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"]
+
+
 def test_a_blank_a_wrong_answer_a_right_one_and_the_progress_table(lab: Lab) -> None:
     right = next(
         cell.source

@@ -106,7 +106,7 @@ def bank_demo(word_vectors: WordVectors) -> VBox:
     from helpers.demos.parts.picture import picture
     from helpers.demos.parts.vocabulary import vocabulary_box
 
-    wide = widgets.Layout(width="100%", max_width="44em")
+    wide = widgets.Layout(width="auto", max_width="44em")  # auto leaves room for the margins
     query, keys = (
         widgets.Text(value, description=name, continuous_update=False, layout=wide)
         for name, value in zip(("Query", "Keys"), next(iter(PRESETS.values())), strict=True)

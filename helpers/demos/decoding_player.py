@@ -165,7 +165,7 @@ def decoding_player(model: torch.nn.Module, examples: Sequence[str], device: tor
     from helpers.demos.parts.demo_box import demo_box
     from helpers.demos.parts.picture import picture
 
-    wide = {"width": "100%", "max_width": "60em"}
+    wide = {"width": "auto", "max_width": "60em"}
     named = {"description_width": "initial"}
     menu = widgets.Dropdown(options=list(examples), description="Choose a line", layout=wide, style=named)
     box = widgets.Text(examples[0], description="or type one", continuous_update=False, layout=wide, style=named)

@@ -16,7 +16,7 @@ _LEAST_SHARE = 0.7  # of a picture's width: in a narrower page it scrolls, for s
 
 
 def picture(figure: Figure, alt: str, *, tight: bool = True) -> str:
-    """Turn a figure into an `<img>` element that holds it as a PNG, and close the figure.
+    """Turn a figure into HTML that shows it as a PNG and scrolls in a narrow page, and close the figure.
 
     `ipywidgets.HTML` shows it in JupyterLab, Colab and Binder alike. `ipywidgets.Image` would not do: before
     version 8 it has no text alternative.
