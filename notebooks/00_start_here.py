@@ -125,12 +125,12 @@ except checks.CheckFailed as failed:
 # Good to know:
 #
 # - **Any right answer passes**, in any style, if it keeps the names and arguments that the skeleton gives: the check finds your work by
-#   them, and so do later cells. Numbers are drawn afresh at each run, so an answer made for one example does not pass.
-# - **If you fail at the same place again**, the check says which of the hints, folded above the exercise, is about it.
-# - **You are never stuck for good.** Under the checks of the lessons stands a line that imports our answer. Use it, go on, and come back.
-# - **“What you should see”** under a picture unfolds ours, so that you can compare. **“One answer”** under a question unfolds ours, too.
-# - **After *Run All*** with blanks still open, everything stops at the first check: the page ends in empty cells, and the red sentence
-#   that says why is further up. Scroll up to it.
+#   them, and so do later cells. Numbers are fresh at each run.
+# - **If you fail at the same place again**, the check names the folded hint that is about it.
+# - **You are never stuck for good.** Under each check stands a line that imports our answer. Use it, go on, and come back.
+# - **“What you should see”** and **“One answer”** unfold ours, so that you can compare.
+# - **After *Run All*** with blanks open, all stops at the first check: the page ends in empty cells, and the red sentence that says
+#   why is further up.
 
 # %% tags=["expected-output"]
 ratings = torch.tensor([2.0, 3.0, 5.0])

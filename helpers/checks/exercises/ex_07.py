@@ -702,6 +702,14 @@ MISTAKES = Mistakes(layers.Transformer).read(
     padding in the sum: The sum runs over the padding too; only the number that it is divided by counts words. Make
     padding zero first.
         x.masked_fill(~mask[:, :, None], 0.0).sum(dim=1) => x.sum(dim=1)
+    mask without an axis: The mask is (b, t) and x is (b, t, k): give the mask one more axis, `mask[:, :, None]`.
+        x.masked_fill(~mask[:, :, None], 0.0) => (x * mask)
+      or
+        x.masked_fill(~mask[:, :, None], 0.0) => x.masked_fill(~mask, 0.0)
+    added up along the features: The sum runs along the features, axis 2. Add up along the words, axis 1: (b, k).
+        0.0).sum(dim=1) => 0.0).sum(dim=2)
+    words set to zero: The words are set to zero, and the padding is added up. Set the padding to zero: `~mask`.
+        masked_fill(~mask => masked_fill(mask
     mean over the padding: The mean is taken over the padding instead of the words: the mask is upside down there.
         mask.sum(dim=1, keepdim=True).clamp(min=1) => (~mask).sum(dim=1, keepdim=True).clamp(min=1)
         masked_fill(~mask => masked_fill(mask

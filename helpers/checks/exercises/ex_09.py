@@ -401,6 +401,8 @@ def _outcome(answer: Any, text: str, case: Question) -> Any:
 
 MISTAKES = Mistakes(layers.option_probabilities, math=math).read(
     r"""
+    masks in a list: `masks` is a list. Join it into one text, with spaces between: `" ".join(...)`.
+        " ".join([tokenizer.mask_token] * len(pieces)) => [tokenizer.mask_token] * len(pieces)
     filled in too late: Each piece is asked for while the pieces before it are still masked. Put a piece in its place
     before you ask for the next: the second piece of a word depends on the first.
         token_ids[0, place] = piece => pass
