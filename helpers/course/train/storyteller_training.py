@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 VOCABULARY = 4096
 WINDOW = 256  # tokens that are predicted, each from those before it in the window
-WINDOWS_PER_STEP = 8
+WINDOWS_PER_STEP = 16
 WARM_UP = 0.02
 WEIGHT_DECAY = 0.1
-STEPS_PER_CHECKPOINT = 200
+STEPS_PER_CHECKPOINT = 100
 
 
 def learn_vocabulary(books: Iterable[str]) -> str:
