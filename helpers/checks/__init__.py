@@ -58,7 +58,7 @@ EXERCISES: dict[str, Listed] = {
 
 def exercise_of(number: str) -> Exercise:
     """Return what the check of an exercise knows, by its id: "6b" stands in `exercises/ex_06b.py`."""
-    digits = number.rstrip("ab")
+    digits = number.rstrip("abc")
     module = import_module(f"helpers.checks.exercises.ex_{digits:0>2}{number[len(digits) :]}")
     exercise: Exercise = module.EXERCISE
     return exercise
