@@ -35,16 +35,6 @@ def cut_out(t: int) -> torch.Tensor:
     return causal_mask(128)[:t, :t]
 
 
-def numbered_in_bytes(t: int) -> torch.Tensor:
-    places = torch.arange(t).to(torch.uint8)
-    return places[:, None] >= places
-
-
-def numbered_in_bfloat16(t: int) -> torch.Tensor:
-    places = torch.arange(t).bfloat16()
-    return places[:, None] >= places
-
-
 def turned_for_odd(t: int) -> torch.Tensor:
     return causal_mask(t).T if t % 2 else causal_mask(t)
 
@@ -65,8 +55,6 @@ def nothing_for_one(t: int) -> torch.Tensor:
     ("answer", "words"),
     [
         (cut_out, r"should have the shape .* = \(131, 131\)"),
-        (numbered_in_bytes, "for 263 words"),
-        (numbered_in_bfloat16, "for 263 words"),
         (without_numbers, "on the device `meta`"),
         (sparse, "to_dense"),
         (nothing_for_one, "word 0 may not attend to itself"),

@@ -210,8 +210,8 @@ def on_the_cpu(images: torch.Tensor, patch: int) -> torch.Tensor:
     ("answer", "words"),
     [
         (remembering, "other pictures, as large as those before|in float64|whole numbers"),
-        (four_written_in, "passes with patch=4, and with patch=3 it stops. Is a 4 written where `patch` should stand"),
-        (two_written_in, "passes with patch=2, and with patch=3 it stops. Is a 2 written where `patch` should stand"),
+        (four_written_in, "With patch=3 the sizes do not fit: is a number written where `patch` should stand"),
+        (two_written_in, "With patch=3 the sizes do not fit: is a number written where `patch` should stand"),
         (three_in_the_end, "passes with patch=3, and with patch=4 it stops. Is a 3 written|should have the shape"),
         (sum_looked_at, r"a height of \d+ and a width of \d+ pixels do not divide"),
         (remainders_subtracted, r"a height of \d+ and a width of \d+ pixels do not divide"),

@@ -54,10 +54,7 @@ NONE = {
     "einsum with lists": "return torch.einsum(x, [..., 0, 1], x, [..., 1, 2], [..., 0, 2])",
     "annotation": "y: tuple[int, ...] = x\n    f: Callable[..., int] = len\n    return y",
     "default": "def inner(y=...):\n        return y\n    return inner(x)",
-    "comparison": "return None if x is ... else x",
     "text": "return '...' + f'{x}...'",
-    "overload": "@typing.overload\n    def inner(y): ...\n    def inner(y):\n        return y\n    return inner(x)",
-    "protocol": "class Shape(Protocol):\n        def area(self): ...\n    return x",
 }
 
 

@@ -22,8 +22,7 @@ def test_a_table_gives_names_sentences_and_changes() -> None:
         / 2 => * 2
     nothing: Nothing is left.
         y = x / 2 => y = x\n    y = y - x
-      or
-        return y
+      or return y
             => return 0 * y
         / 2 =>
     """

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
-_BODYLESS = {"overload", "abstractmethod"}  # decorators of functions whose body is `...` on purpose
-
 
 @dataclass(frozen=True)
 class Blank:
@@ -120,29 +118,16 @@ class _Finder(ast.NodeVisitor):
 
     visit_List = visit_Tuple  # noqa: N815
 
-    def visit_Compare(self, node: ast.Compare) -> None:
-        for part in [node.left, *node.comparators]:  # `x is ...`
-            if not _is_ellipsis(part):
-                self.visit(part)
-
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
             self.visit(node.value)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        """Defaults and annotations hold no blanks; nor does the body of an overload."""
-        decorators = {ast.unparse(decorator).split(".")[-1] for decorator in node.decorator_list}
-        if not decorators & _BODYLESS:
-            self._functions.append(node.name)
-            for statement in node.body:
-                self.visit(statement)
-            self._functions.pop()
-
-    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        if not any(ast.unparse(base).split(".")[-1].startswith("Protocol") for base in node.bases):
-            self.generic_visit(node)
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        """Defaults and annotations hold no blanks."""
+        self._functions.append(node.name)
+        for statement in node.body:
+            self.visit(statement)
+        self._functions.pop()
 
 
 def _is_ellipsis(node: ast.expr) -> bool:

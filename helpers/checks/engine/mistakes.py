@@ -87,23 +87,18 @@ class Mistakes(list[Mistake]):
     def read(self, text: str) -> Mistakes:
         r"""Add misconceptions from a table: "name: sentence", and indented below it "old => new" for each change.
 
-        In a change, "\n" begins a new line, and "=> new" may stand in a line of its own. Where "or" stands between
-        changes, a mistake is made in several ways.
+        In a change, "\n" begins a new line, and "=> new" may stand in a line of its own. At a line that begins with
+        "or", another way of making the mistake begins.
         """
         table = textwrap.dedent(text).strip("\n") + "\n"
         if _ENTRY.sub("", table).strip():
             raise ValueError(f"This is no table of mistakes: {_ENTRY.sub('', table).strip()!r}")
         for told, ways in _ENTRY.findall(table):
             name, sentence = " ".join(told.splitlines()).split(": ", 1)
-            for way in re.split(r"^ +or\n", re.sub(r"\n +=>", " =>", ways), flags=re.M):
+            for way in re.split(r"^ +or ", re.sub(r"\n +=>", " =>", ways), flags=re.M):
                 pairs = (line.replace(r"\n", "\n").partition("=>") for line in way.splitlines())
                 self.add(name, sentence, *((old.strip(" "), new.strip(" ")) for old, _, new in pairs))
         return self
-
-    def take(self, others: Mistakes, name: str, sentence: str) -> None:
-        """Add a misconception about what this answer is made of, in a sentence of its own."""
-        (mistake,) = (other for other in others if other.name == name)
-        self.add(name, sentence, *mistake.changes)
 
 
 @functools.cache

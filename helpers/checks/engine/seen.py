@@ -79,6 +79,13 @@ class Seen:
         return same(got, self.expected()) or any(same(got, other) for other in (self.also() if self.also else []))
 
 
+def seen_facts(what: str, facts: Mapping[str, tuple[Any, str]], says_it_all: bool = False) -> Seen:
+    """Return facts that should all be True: each is True or what it is instead, and has the sentence for a student."""
+    got = {name: fact for name, (fact, _) in facts.items()}
+    told = {name: sentence for name, (_, sentence) in facts.items() if sentence}
+    return Seen(what, got, lambda: dict.fromkeys(got, True), told=told, says_it_all=says_it_all)
+
+
 def same(one: Any, other: Any, slack: float = 1.0) -> bool:
     """Whether two results are the same up to rounding: tensors, numbers by name, or facts.
 

@@ -7,7 +7,8 @@ import dis
 import linecache
 import re
 import textwrap
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -31,6 +32,17 @@ class Trouble(Exception):  # noqa: N818
         super().__init__(sentence)
         self.sentence = sentence
         self.key = key
+
+
+@contextmanager
+def told_first(sentence: str, *key: Hashable, where: str = "") -> Iterator[None]:
+    """Say this before the message of an answer that stops with an error; only where that holds the words `where`."""
+    try:
+        yield
+    except Trouble as trouble:
+        if trouble.key[0] != "raised" or where not in trouble.sentence:
+            raise
+        raise Trouble(f"{sentence} {trouble.sentence}", *(key or trouble.key)) from None
 
 
 def raised(error: BaseException, name: str, module: str) -> Trouble:

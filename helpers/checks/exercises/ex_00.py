@@ -51,53 +51,30 @@ def _on_other_sums(seen: Seen) -> list[torch.Tensor]:
     return [expected + (seen.got.detach().cpu().double() - expected).mean()]
 
 
-MISTAKES = Mistakes(weighted_average)
-_SUM = "(values * weights).sum()"
-for _name, _sentence, _new in (
-    ("plain mean", "The weights play no part: this is the plain mean of the values.", "values.mean()"),
-    (
-        "plain sum",
-        "This is the plain sum of the values. The weights play no part, or are added up on their own, to 1: multiply "
-        "each value by its weight first, then add up.",
-        "values.sum()",
-    ),
-    (
-        "not added up",
-        "Each value is multiplied by its weight, but the products still have to be added up.",
-        "values * weights",
-    ),
-    (
-        "divided by the number of values",
-        "The sum is divided by the number of values as well. The weights add up to 1: they have divided already.",
-        "(values * weights).mean()",
-    ),
-    (
-        "values plus weights",
-        "Values and weights are added. Multiply each value by its weight.",
-        "(values + weights).sum()",
-    ),
-    (
-        "divided by the weights",
-        "Each value is divided by its weight. Multiply: a large weight should count more.",
-        "(values / weights).sum()",
-    ),
-    (
-        "the most trusted alone",
-        "Only the value with the largest weight counts here. All of them should.",
-        "values[weights.argmax()]",
-    ),
-    (
-        "softmax of the weights",
-        "The weights go through a softmax, which evens them out. They add up to 1 already.",
-        "(values * weights.softmax(0)).sum()",
-    ),
-    (
-        "every pair",
-        "Every value meets every weight here. Each value should meet its own weight only.",
-        "(values[:, None] * weights[None]).mean()",
-    ),
-):
-    MISTAKES.add(_name, _sentence, (_SUM, _new))
+MISTAKES = Mistakes(weighted_average).read(
+    """
+    plain mean: The weights play no part: this is the plain mean of the values.
+        (values * weights).sum() => values.mean()
+    plain sum: This is the plain sum of the values. The weights play no part, or are added up on their own, to 1:
+    multiply each value by its weight first, then add up.
+        (values * weights).sum() => values.sum()
+    not added up: Each value is multiplied by its weight, but the products still have to be added up.
+        (values * weights).sum() => values * weights
+    divided by the number of values: The sum is divided by the number of values as well. The weights add up to 1: they
+    have divided already.
+        .sum() => .mean()
+    values plus weights: Values and weights are added. Multiply each value by its weight.
+        values * weights => values + weights
+    divided by the weights: Each value is divided by its weight. Multiply: a large weight should count more.
+        values * weights => values / weights
+    the most trusted alone: Only the value with the largest weight counts here. All of them should.
+        (values * weights).sum() => values[weights.argmax()]
+    softmax of the weights: The weights go through a softmax, which evens them out. They add up to 1 already.
+        * weights => * weights.softmax(0)
+    every pair: Every value meets every weight here. Each value should meet its own weight only.
+        (values * weights).sum() => (values[:, None] * weights[None]).mean()
+    """
+)
 
 EXERCISE = Exercise(
     id="0",

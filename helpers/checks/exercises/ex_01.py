@@ -18,8 +18,8 @@ from helpers.checks.engine.mistakes import Mistakes
 from helpers.checks.engine.seen import Seen
 from helpers.checks.engine.trouble import Trouble, wrong_kind
 from helpers.checks.looks import layer as looks
-from helpers.checks.looks.case import Case, Input, Layer, Mask
-from helpers.checks.looks.dropout import seen_unasked_dropout
+from helpers.checks.looks.case import Case, Input, Layer, Mask, leaked
+from helpers.checks.looks.dropout import seen_the_same_twice
 from helpers.checks.looks.strides import NOT_CONTIGUOUS
 
 # What goes in, and what is right
@@ -98,7 +98,7 @@ class Weights(Case):
         mask = self.given["mask"]
         if self.place == 1:
             seen.shares = mask is None or bool(mask.any(1).all())
-            seen.clue = lambda got: _leaked(got, mask)
+            seen.clue = lambda got: leaked(got, mask)
         return seen
 
     def oracle(self, weights: Mapping[str, torch.Tensor], **given: Any) -> torch.Tensor:
@@ -136,13 +136,6 @@ def _fit_matrix(subject: Subject, draw: Draw, fitted: Fitted, name: str, held: n
     flat = held.detach().cpu().double().clone()
     flat = flat.reshape(wanted.inputs, wanted.outputs).T if subject.notes.get(("turned", name)) else flat
     fitted.weights[f"{name}.weight"] = flat.reshape(wanted.outputs, wanted.inputs).contiguous()
-
-
-def _leaked(weights: torch.Tensor, mask: torch.Tensor | None) -> str:
-    if mask is None or bool(mask.all()) or weights.shape != mask.shape:
-        return ""
-    leaked = float(weights[~mask].abs().max())
-    return f"A key that the mask forbids still gets a weight of {leaked:.2g}" if leaked > 0 else ""
 
 
 # What this check alone looks at
@@ -205,7 +198,7 @@ def look_at_training(subject: Subject, draw: Draw, case: type[Weights], mask: st
     a_case = case(subject, draw, mask=mask, b=4, tk=9)
     a_case.layer.module.train()
     came = a_case.call()
-    seen = seen_unasked_dropout(came, a_case.call())
+    seen = seen_the_same_twice(came, a_case.call(), asked=False)
     # There is no `dropout` here to speak of.
     seen.told, seen.says_it_all = {"the same twice": MISTAKES[-1].sentence}, False
     yield seen

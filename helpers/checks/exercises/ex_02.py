@@ -15,11 +15,11 @@ from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, SHARED, Draw
 from helpers.checks.engine.exercise import Exercise, Step
 from helpers.checks.engine.mistakes import Mistakes
-from helpers.checks.engine.seen import Seen, close, same
+from helpers.checks.engine.seen import Seen, close, same, seen_facts
 from helpers.checks.engine.trouble import Trouble
 from helpers.checks.looks import layer as looks
-from helpers.checks.looks.case import Case, Input, Layer, Mask
-from helpers.checks.looks.dropout import dropout_facts, dropout_told
+from helpers.checks.looks.case import Case, Input, Layer, Mask, leaked
+from helpers.checks.looks.dropout import dropped_facts
 from helpers.checks.looks.strides import NOT_CONTIGUOUS
 
 # What goes in, and what is right
@@ -104,15 +104,9 @@ def look_at_weights(subject: Subject, draw: Draw, mask: str | None = None, **fix
     whole = seen.expected
     seen.expected = lambda: whole()[..., : tk if got.shape[-1:] == (tk,) else d]
     seen.axes, seen.shares = ("b", "tq", "tk"), True
-    seen.clue = lambda got: "" if mask is None else _forbidden(got, case.given["mask"])
+    seen.clue = lambda got: "" if mask is None else leaked(got, case.given["mask"][:, 0])
     seen.alone = lambda: narrow(case.call(first_only=True))
     yield seen
-
-
-def _forbidden(weights: torch.Tensor, mask: torch.Tensor) -> str:
-    """Say whether keys get weight (b, tq, tk) that a mask (…, tk) forbids."""
-    leaked = weights[~mask[:, 0].expand(weights.shape)].abs().max()
-    return f"A key that the mask forbids still gets a weight of {leaked:.2g}" if leaked > 0 else ""
 
 
 CHECK_TENSORS = (
@@ -162,10 +156,12 @@ def look_at_dropout(subject: Subject, draw: Draw, p: float = 0.25) -> Iterator[S
     clean = case.oracle({}, **case.exact({}))
     if first.shape != clean.shape:
         yield case.seen("The output in train mode", first)
-    fold = (b, tq, h, 2, tk)
-    facts = dropout_facts(first.reshape(fold), second.reshape(fold), clean.reshape(fold), p)
-    told = dropout_told(p)
-    yield Seen(f"Dropout in train mode with p = {p}", facts, lambda: dict.fromkeys(facts, True), told=told)
+    came, again, right = (each.reshape(b, tq, h, 2, tk).unbind(3) for each in (first, second, clean))
+    whole = torch.equal(came[0] != 0, came[1] != 0)
+    features = "A dropped weight drops out for all features of its value; here single features are dropped."
+    facts = {"random": (not torch.equal(came[0], again[0]), "Two calls give the same output: nothing is dropped.")}
+    facts |= {"whole weights": (whole, features)} | dropped_facts(came[0], right[0], p, "weight", "the weights")
+    yield seen_facts(f"Dropout in train mode with p = {p}", facts)
 
 
 def look_at_kept_weights(subject: Subject, draw: Draw, mask: str | None = None) -> Iterator[Seen]:
@@ -275,8 +271,7 @@ MISTAKES = Mistakes(layers.DotProductAttention).read(
     mask added to the scores: The mask is added to the scores, where True counts 1 and False 0: a forbidden key is
     hardly less likely. Minus infinity hides it.
         scores.masked_fill(~mask, -math.inf) => scores + mask
-      or
-        scores.masked_fill(~mask, -math.inf) => scores + mask
+      or scores.masked_fill(~mask, -math.inf) => scores + mask
         weights.masked_fill(~mask, 0.0) => weights
     weights kept the other way round: `self.weights` is transposed: a row is a query, a column a key, (b, h, tq, tk).
     The next picture reads it.

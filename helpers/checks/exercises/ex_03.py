@@ -14,8 +14,8 @@ from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, Draw
 from helpers.checks.engine.exercise import Exercise, Step
 from helpers.checks.engine.mistakes import Mistakes
-from helpers.checks.engine.seen import Seen
-from helpers.checks.engine.trouble import Trouble
+from helpers.checks.engine.seen import Seen, seen_facts
+from helpers.checks.engine.trouble import Trouble, told_first
 from helpers.checks.exercises import ex_02
 from helpers.checks.looks import layer as looks
 from helpers.checks.looks.case import Case, Input, Layer, Mask
@@ -102,26 +102,21 @@ def look_at_error(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """An embed_dim that does not divide by num_heads is refused, in whatever words."""
     h = draw.random.randrange(3, 7)
     k = h * draw.random.choice([2, 3, 4]) + draw.random.randrange(1, h)
-    facts = {"an error": False}
+    refused = False
     try:
         subject.make(k, h)
     except Trouble as trouble:
         if trouble.key[0] != "raised":
             raise
-        facts = {"an error": True}
-    told = {"an error": f"{subject.name}({k}, {h}) should raise an error: {k} does not divide by {h}."}
-    yield Seen("The width of a head", facts, lambda: dict.fromkeys(facts, True), told=told)
+        refused = True
+    told = f"{subject.name}({k}, {h}) should raise an error: {k} does not divide by {h}."
+    yield seen_facts("The width of a head", {"an error": (refused, told)})
 
 
 def look_at_own_width(subject: Subject, draw: Draw, case: type[Attention]) -> Iterator[Seen]:
     """With a head_dim, nothing has to divide."""
-    try:
+    with told_first("With a head_dim, embed_dim need not divide by num_heads.", "refused"):
         yield case(subject, draw, heads="own", bias=True, remainder=1).seen("The output")
-    except Trouble as trouble:
-        if trouble.key[0] != "raised":
-            raise
-        sentence = f"With a head_dim, embed_dim need not divide by num_heads. {trouble.sentence}"
-        raise Trouble(sentence, "refused", trouble.key[1]) from None
 
 
 def look_at_dropout(subject: Subject, draw: Draw, case: type[Attention], p: float | None = 0.4) -> Iterator[Seen]:
@@ -187,8 +182,7 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.SelfAttention).read(
     queries from the context: The queries come from `context`. They come from x: each word of x asks, and the context
     answers.
         self.to_queries(x).view(b, t, => self.to_queries(context).view(b, tk,
-      or
-        self.to_queries(x) => self.to_queries(context)
+      or self.to_queries(x) => self.to_queries(context)
     context and x exchanged: x and `context` are exchanged: queries come from x, keys and values from the context.
         b, t, _ = x.shape => x, context = context, x; b, t, _ = x.shape
     values from x: With a `context` only the keys come from it. The values have to come from it too, one for each key.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from helpers import layers
-from helpers.checks.answer.parts import fit_attention, fit_mlp, fit_norm, part, within
+from helpers.checks.answer.parts import within
 from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, Draw
 from helpers.checks.engine.exercise import Exercise
@@ -18,9 +19,10 @@ from helpers.checks.engine.mistakes import Mistakes
 from helpers.checks.engine.seen import Seen
 from helpers.checks.exercises.ex_03 import self_attention
 from helpers.checks.looks import layer as looks
-from helpers.checks.looks.case import Case, Input, Layer, Mask
+from helpers.checks.looks.block import BlockCase, linear, norm, seen_places
+from helpers.checks.looks.case import Input, Mask
 from helpers.checks.looks.dropout import in_train_mode
-from helpers.checks.looks.where_dropout import all_kept, is_one_of, plus_dropped, seen_dropout, seen_left_out, subsets
+from helpers.checks.looks.where_dropout import all_kept, plus_dropped
 
 # What goes in, and what is right
 
@@ -36,66 +38,28 @@ def block(
 ) -> torch.Tensor:
     """Return what torch's functions give with these weights: (b, t, k) gives (b, t, k), in float64."""
 
-    def norm(name: str, x: torch.Tensor) -> torch.Tensor:
-        return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights.get(f"{name}.bias"), norm_eps)
-
     def mlp(x: torch.Tensor) -> torch.Tensor:
-        hidden = F.linear(x, weights["mlp_1.weight"], weights.get("mlp_1.bias"))
-        hidden = F.gelu(hidden) if activation == "gelu" else F.relu(hidden)
-        return F.linear(hidden, weights["mlp_2.weight"], weights.get("mlp_2.bias"))
+        hidden = linear(weights, "mlp_1", x)
+        return linear(weights, "mlp_2", F.gelu(hidden) if activation == "gelu" else F.relu(hidden))
 
     def attention(x: torch.Tensor) -> torch.Tensor:
         return self_attention(within(weights, "attention"), h, x, mask)
 
     if norm_first:
-        x = x + attention(norm("norm_1", x))
-        return x + mlp(norm("norm_2", x))
-    x = norm("norm_1", x + attention(x))
-    return norm("norm_2", x + mlp(x))
+        x = x + attention(norm(weights, "norm_1", x, norm_eps))
+        return x + mlp(norm(weights, "norm_2", x, norm_eps))
+    x = norm(weights, "norm_1", x + attention(x), norm_eps)
+    return norm(weights, "norm_2", x + mlp(x), norm_eps)
 
 
-class Block(Case):
+class Block(BlockCase):
     """Words, and a mask."""
 
-    noun = "block"
     takes = {"x": Input("b t k"), "mask": Mask("t", "t")}  # noqa: RUF012
-    made_for = "h m more"
-    one_head = {"h": 1, "m": 6}  # noqa: RUF012
     long_sizes = {"t": 47}  # noqa: RUF012
-
-    @classmethod
-    def make(
-        cls,
-        subject: Subject,
-        draw: Draw,
-        *,
-        dtype: torch.dtype = torch.float32,
-        dropout: float | None = 0.0,
-        hidden: bool = True,
-        bias: bool = False,
-        options: Mapping[str, Any] | None = None,
-        **fixed: int,
-    ) -> Layer:
-        while True:
-            sizes = draw.sizes("h m more", 2, 8, ["h*m"]) | fixed
-            k = sizes["h"] * sizes["m"]
-            if k > 2 and sizes["more"] % k:  # a width of 2 k or 3 k could be something else
-                break
-        wide = k + sizes["more"] if hidden else 2 * k
-        said = dict(options or {}) | ({"bias": True} if bias else {})
-        named = said | ({"hidden_dim": wide} if hidden else {}) | ({} if dropout is None else {"dropout": dropout})
-        module = subject.make(k, sizes["h"], **named)
-        subject.insist_on_registered(module)
-        layer = Layer(module.to(dtype), {"h": sizes["h"], "k": k, "d": sizes["m"], "h·d": k, "hidden": wide}, said)
-        fitted, k = layer.fitted, layer.sizes["k"]
-        for name in ("norm_1", "norm_2"):
-            fit_norm(subject, draw, fitted, name, part(module, name, subject.name), k, dtype)
-        attention = part(module, "attention", subject.name, "`SelfAttention` of exercise 3")
-        fit_attention(subject, draw, fitted, attention, layer.sizes, dtype, bias, "attention")
-        mlp = part(module, "mlp", subject.name, "one layer, such as `nn.Sequential`")
-        fit_mlp(subject, draw, fitted, mlp, k, wide, "as hidden_dim says" if hidden else "twice embed_dim", dtype)
-        fitted.insist_on_no_others(subject, module)
-        return layer
+    norms = ("norm_1", "norm_2")
+    attentions = ("attention",)
+    bias = False
 
     def oracle(self, weights: Mapping[str, torch.Tensor], **given: Any) -> torch.Tensor:
         options = {name: value for name, value in self.layer.options.items() if name != "bias"}
@@ -115,56 +79,38 @@ WEIGHTS, ATTENDED, MLP = PLACES = (
 def look_at_places_of_dropout(subject: Subject, draw: Draw, case: type[Block], **settings: Any) -> Iterator[Seen]:
     """Dropout falls on the attention's weights and on what attention and MLP return, as the lesson's text has it.
 
-    With texts of one word there are few numbers to drop. Inside the MLP, where torch's own block drops too, it may.
+    With texts of one word there are few numbers to drop.
     """
     p = 0.4
     one = case(subject, draw, dropout=p, dtype=torch.float64, b=36, t=1, h=2, m=2, more=1, **settings)
     with in_train_mode(one.layer.module):
         came = one.call()[:, 0]  # (b, k)
-    k, x, few = one.sizes["k"], one.given["x"], slice(2)  # two texts tell whether the many ways are the right kind
-    ways = _ways(one, p, x[few])
-    if is_one_of(came[few], ways):
-        ways = _ways(one, p, x)
-    else:
-        if is_one_of(came[few], _ways(one, p, x[few], inside=True)):
-            return
-        for missing in subsets(PLACES):
-            some = (slice(1), few, slice(None))
-            if all(is_one_of(came[each], _ways(one, p, x[each], missing=missing)) for each in some):
-                yield seen_left_out("Dropout in train mode" + one.words, missing)
-                return
-        came = came[few]
-    number, kept = torch.arange(ways.shape[1]), all_kept(k)
-    bits = (all_kept(one.sizes["h"])[number // 4**k], kept[number // 2**k % 2**k], kept[number % 2**k])
-    told = {name: f"Nothing is ever dropped of {name}." for name in PLACES}
-    yield seen_dropout(came, ways, dict(zip(PLACES, bits, strict=True)), p, told, "Dropout in train mode" + one.words)
+    h, k = one.sizes["h"], one.sizes["k"]
+
+    def kept(number: torch.Tensor) -> list[torch.Tensor]:
+        return [all_kept(h)[number // 4**k], all_kept(k)[number // 2**k % 2**k], all_kept(k)[number % 2**k]]
+
+    yield from seen_places(came, partial(_ways, one, p), kept, PLACES, p, "Dropout in train mode" + one.words)
 
 
-def _ways(case: Block, p: float, x: torch.Tensor, inside: bool = False, missing: Collection[str] = ()) -> torch.Tensor:
+def _ways(case: Block, p: float, some: slice, inside: bool, missing: Collection[str]) -> torch.Tensor:
     """Return the output (b, ways, k) for all droppings: of each head's weight, of k numbers, of k numbers again."""
     weights, first = case.layer.fitted.weights, bool(case.layer.options.get("norm_first"))
-
-    def linear(name: str, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(x, weights[f"{name}.weight"], weights.get(f"{name}.bias"))
-
-    def norm(name: str, x: torch.Tensor) -> torch.Tensor:
-        return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights.get(f"{name}.bias"))
-
-    x = x.detach().double()  # (b, 1, k)
-    values = linear("attention.to_values", norm("norm_1", x) if first else x)
+    x = case.given["x"][some].detach().double()  # (b, 1, k)
+    values = linear(weights, "attention.to_values", norm(weights, "norm_1", x) if first else x)
     heads = all_kept(case.sizes["h"]).repeat_interleave(case.sizes["d"], 1)  # with one word, a head has one weight
-    attended = linear("attention.unify_heads", values if WEIGHTS in missing else values * heads / (1 - p))
+    attended = linear(weights, "attention.unify_heads", values if WEIGHTS in missing else values * heads / (1 - p))
     x = x.expand(attended.shape)
     x = x + attended if ATTENDED in missing else plus_dropped(x, attended, p)
     if not first:
-        x = norm("norm_1", x)
-    hidden = linear("mlp_1", norm("norm_2", x) if first else x).relu()
+        x = norm(weights, "norm_1", x)
+    hidden = linear(weights, "mlp_1", norm(weights, "norm_2", x) if first else x).relu()
     if inside:
         kept = all_kept(hidden.shape[-1]) / (1 - p)
         x, hidden = x.repeat_interleave(len(kept), 1), (hidden[:, :, None] * kept).flatten(1, 2)
-    hidden = linear("mlp_2", hidden)
+    hidden = linear(weights, "mlp_2", hidden)
     x = x + hidden if MLP in missing else plus_dropped(x, hidden, p)
-    return x if first else norm("norm_2", x)
+    return x if first else norm(weights, "norm_2", x)
 
 
 # Mistakes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,12 +13,12 @@ from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import Draw
 from helpers.checks.engine.exercise import Exercise, Step
 from helpers.checks.engine.mistakes import Mistakes
-from helpers.checks.engine.seen import Seen, close
-from helpers.checks.engine.trouble import Trouble
+from helpers.checks.engine.seen import Seen, seen_facts
+from helpers.checks.engine.trouble import told_first
 from helpers.checks.looks import layer as looks
 from helpers.checks.looks.case import Case, Input, Layer
-from helpers.checks.looks.dropout import how_often
-from helpers.checks.looks.refusal import Refusal, describe_outcome, outcome
+from helpers.checks.looks.dropout import Facts, dropped_facts
+from helpers.checks.looks.refusal import Refusal, names_numbers, outcome, refused_or_told
 from helpers.checks.looks.strides import NOT_CONTIGUOUS
 from helpers.checks.looks.used_before import second_call
 
@@ -69,13 +68,9 @@ class Encoding(Case):
 
     def call(self, first_only: bool = False) -> torch.Tensor:
         """Return the output; where words and table do not fit, say first what should."""
-        try:
+        told = "What is added to `x` should be (t, k), a row for each word; here the shapes do not fit."
+        with told_first(told, where="must match the size of tensor"):
             return super().call(first_only)
-        except Trouble as trouble:
-            if "must match the size of tensor" not in trouble.sentence:
-                raise
-            told = "What is added to `x` should be (t, k), a row for each word; here the shapes do not fit."
-            raise Trouble(f"{told} {trouble.sentence}", *trouble.key) from None
 
     def oracle(self, weights: Mapping[str, torch.Tensor], **given: Any) -> torch.Tensor:
         x: torch.Tensor = given["x"]
@@ -87,13 +82,8 @@ class Encoding(Case):
 
 def look_at_odd_widths(subject: Subject, draw: Draw, case: type[Encoding]) -> Iterator[Seen]:
     """An odd width, at which careless code stops."""
-    try:
+    with told_first("With an odd width there is one sine more than there are cosines.", "stops at an odd width"):
         yield case(subject, draw, odd=True, zeros=True).seen("What is added to zeros")
-    except Trouble as trouble:
-        if trouble.key[0] != "raised":
-            raise
-        sentence = f"With an odd width there is one sine more than there are cosines. {trouble.sentence}"
-        raise Trouble(sentence, "stops at an odd width") from None
 
 
 def look_at_longest(subject: Subject, draw: Draw, default: bool = False, words: bool = False) -> Iterator[Seen]:
@@ -103,25 +93,18 @@ def look_at_longest(subject: Subject, draw: Draw, default: bool = False, words: 
     if not words:
         fits = torch.zeros(2, longest, 4)
         refused = isinstance(subject.call(lambda: outcome(layer, fits)), Refusal)
-        told = {"taken": f"With max_len={longest}, a text of {longest} tokens should pass; here it is refused."}
-        yield Seen("What comes of a text of max_len tokens", {"taken": not refused}, lambda: {"taken": True}, told=told)
+        told = f"With max_len={longest}, a text of {longest} tokens should pass; here it is refused."
+        yield seen_facts("What comes of a text of max_len tokens", {"taken": (not refused, told)})
         what = f"For a text of {longest} tokens, which is max_len, the output"
         came = subject.tensor(layer, fits)
         yield Seen(what, came, lambda: expected_encoding(longest, 4).expand(2, -1, -1), Encoding.output.split())
     for more in (2, 1):
         came = subject.call(lambda: outcome(layer, torch.zeros(2, longest + more, 4)))  # noqa: B023
-        kind = describe_outcome(came)
         if words:
-            numbers = set(re.findall(r"\d+", getattr(came, "message", "")))
-            facts: dict[str, Any] = {"names": numbers >= {str(longest), str(longest + more)}}
-            yield Seen("The error", facts, lambda: {"names": True})
-            continue
-        told = {
-            "came": f"With max_len={longest}, a text of {longest + more} tokens should raise a ValueError; here comes "
-            f"{kind}."
-        }
-        facts = {"came": isinstance(came, Refusal) or kind}
-        yield Seen("What comes of a text longer than max_len", facts, lambda: {"came": True}, told=told)
+            yield seen_facts("The error", {"names": (names_numbers(came, longest, longest + more), "")})
+        else:
+            facts = {"came": refused_or_told(came, f"With max_len={longest}, a text of {longest + more} tokens")}
+            yield seen_facts("What comes of a text longer than max_len", facts)
 
 
 def look_at_learning(subject: Subject, draw: Draw, case: type[Encoding]) -> Iterator[Seen]:
@@ -130,9 +113,9 @@ def look_at_learning(subject: Subject, draw: Draw, case: type[Encoding]) -> Iter
     trained = {name: p for name, p in a_case.layer.module.named_parameters() if p.requires_grad}
     has_table = any(p.numel() >= 50 * a_case.sizes["k"] for p in trained.values())
     advice = "keep the table as a buffer, `register_buffer`" if has_table else "the formula has nothing to learn"
-    told = {"fixed": f"The layer has something to train, {', '.join(f'`{name}`' for name in trained)}: {advice}."}
-    facts = {"fixed": not trained or ("the table" if has_table else "something else")}
-    yield Seen("The layer", facts, lambda: {"fixed": True}, told=told)
+    told = f"The layer has something to train, {', '.join(f'`{name}`' for name in trained)}: {advice}."
+    which = not trained or ("the table" if has_table else "something else")
+    yield seen_facts("The layer", {"fixed": (which, told)})
     x = a_case.given["x"].requires_grad_()
     output = a_case.call()
     ahead = draw.normal(*output.shape)
@@ -152,25 +135,19 @@ def look_at_dropout(subject: Subject, draw: Draw, case: type[Encoding], dropout:
         return
     a_case.given = {"x": torch.zeros(4, 11, 32)}
     unworded = [a_case.call(), a_case.call()]
-    kept = first != 0
-    facts = {
-        "the positions": not torch.equal(*unworded),
-        # At position 0 the sines are 0: there, what differs from call to call is the words.
-        "the words": not torch.equal(first[:, 0, 0::2], second[:, 0, 0::2]),
-        "each on its own": all(bool((kept != kept.narrow(axis, 0, 1)).any()) for axis in range(3)),
-        "as often as p": how_often(1 - kept.double().mean().item(), p, kept.numel()),
-        "the rest made up for": bool(close(first.double(), clean / (1 - p), 100.0)[kept].all()),
-    }
-    told = {
-        "the positions": "For words that are all zero, two calls give the same: the positions are never dropped.",
-        "the words": "Two calls give the same for the words: they are never dropped.",
-        "each on its own": "Each number should be dropped or kept on its own; here they go together.",
-        "as often as p": f"About {p:.0%} of the sum's numbers should be exactly 0 in each call.",
-        "the rest made up for": f"The numbers that are kept should be the sum, divided by 1 - {p}.",
+    # At position 0 the sines are 0: there, what differs from call to call is the words.
+    words = not torch.equal(first[:, 0, 0::2], second[:, 0, 0::2])
+    same = "two calls give the same"
+    facts: Facts = {
+        "the positions": (
+            not torch.equal(*unworded),
+            f"For words that are all zero, {same}: the positions are never dropped.",
+        ),
+        "the words": (words, f"For the words, {same}: they are never dropped."),
+        **dropped_facts(first, clean, p, "number", "the sum"),
     }
     made = " for a layer made without `dropout`, which is 0.1 then" if dropout is None else f" with p = {p}"
-    expected = dict.fromkeys(facts, True)
-    yield Seen(f"Dropout in train mode{made}", facts, lambda: expected, told=told, says_it_all=dropout is None)
+    yield seen_facts(f"Dropout in train mode{made}", facts, says_it_all=dropout is None)
 
 
 def look_twice(subject: Subject, draw: Draw, case: type[Encoding]) -> Iterator[Seen]:
@@ -272,12 +249,10 @@ MISTAKES = Mistakes(layers.PositionalEncoding).read(
     rows counted by the batch: The table is cut to `x.shape[0]` rows, which is the number of texts. `x` is (b, t, k): as
     many rows as words are wanted, `x.shape[1]`, so that what you add is (t, k).
         x + self.encoding[:t] => x + self.encoding[: len(x)]
-      or
-        x + self.encoding[:t] => self.encoding[: len(x)] + x
+      or x + self.encoding[:t] => self.encoding[: len(x)] + x
     the whole table: The whole table is added, all max_len rows of it. A text has t words: take the first t rows.
         x + self.encoding[:t] => x + self.encoding
-      or
-        x + self.encoding[:t] => self.encoding + x
+      or x + self.encoding[:t] => self.encoding + x
     positions left out: Nothing is added: the words come back as they were.
         x + self.encoding[:t] => x
     words left out: The encoding comes back without the words. Add it to `x`.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
 from helpers import layers
 from helpers.checks.answer.subject import Subject
@@ -66,33 +64,6 @@ def look_at_mask(subject: Subject, draw: Draw, t: int | None = None) -> Iterator
     yield Seen(what, call(subject, t), lambda: expected_mask(t), ("tq", "tk"), {"tq": t}, clue=clue)
 
 
-class Counted(TorchFunctionMode):
-    """Counts what is asked of torch."""
-
-    calls = 0
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.calls += 1
-        return function(*args, **(kwargs or {}))
-
-
-def look_at_longer_mask(subject: Subject, draw: Draw, t: int) -> Iterator[Seen]:
-    """The mask for a text whose places do not fit into a byte.
-
-    An answer that fills its mask a place at a time would take long for that; its places are Python's numbers, which
-    have no end.
-    """
-
-    def count(few: int) -> int:
-        with Counted() as counted:
-            subject.answer(few)
-        return counted.calls
-
-    few = 9
-    if subject.call(count, few, name=subject.name) < few * (few + 1) // 2:
-        yield from look_at_mask(subject, draw, t)
-
-
 # Mistakes
 
 MISTAKES = Mistakes(layers.causal_mask, math=math).read(
@@ -125,25 +96,20 @@ MISTAKES = Mistakes(layers.causal_mask, math=math).read(
     0 and minus infinity: These are numbers to be added to the scores, 0 and minus infinity, or nearly so. The course's
     masks are True and False.
         torch.ones(t, t, dtype=torch.bool).tril() => torch.full((t, t), -math.inf).triu(1)
-      or
-        torch.ones(t, t, dtype=torch.bool).tril() => torch.full((t, t), -1e9).triu(1)
-      or
-        torch.ones(t, t, dtype=torch.bool).tril() => torch.full((t, t), torch.finfo(torch.float32).min).triu(1)
+      or torch.ones(t, t, dtype=torch.bool).tril() => torch.full((t, t), -1e9).triu(1)
+      or torch.ones(t, t, dtype=torch.bool).tril() => torch.full((t, t), torch.finfo(torch.float32).min).triu(1)
     numbers for True and False: The triangle is right, but it holds the numbers 1.0 and 0.0. Make it of True and False:
     `dtype=torch.bool`.
         torch.bool => torch.float32
     whole numbers for True and False: The triangle is right, but it holds the whole numbers 1 and 0. Make it of True and
     False: `dtype=torch.bool`.
         torch.bool => torch.long
-      or
-        torch.bool => torch.int32
-      or
-        torch.bool => torch.uint8
+      or torch.bool => torch.int32
+      or torch.bool => torch.uint8
     axes for batch and heads: The triangle is right, but it has an axis too many, for batch or heads. (t, t) is enough:
     it fits every text and every head.
         .tril() => .tril()[None, None]
-      or
-        .tril() => .tril()[None]
+      or .tril() => .tril()[None]
     """
 )
 
@@ -160,7 +126,6 @@ EXERCISE = Exercise(
         Step("two words", look_at_mask, {"t": 2}),
         Step("three words", look_at_mask, {"t": 3}),
         Step("a long text", look_at_mask, {"t": 131}),
-        Step("a long text", look_at_longer_mask, {"t": 263}),
     ),
     telling="the mask",
     misconceptions=MISTAKES,

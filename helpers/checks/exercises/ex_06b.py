@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from helpers import layers
-from helpers.checks.answer.parts import fit_attention, fit_mlp, fit_norm, part, within
+from helpers.checks.answer.parts import within
 from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import PADDING, PER_HEAD, PER_QUERY, ROWS, TABLE, Draw
 from helpers.checks.engine.exercise import Exercise, Step
@@ -17,9 +17,10 @@ from helpers.checks.engine.mistakes import Mistakes
 from helpers.checks.engine.seen import Seen
 from helpers.checks.exercises.ex_03 import self_attention
 from helpers.checks.looks import layer as looks
-from helpers.checks.looks.case import Case, Input, Layer, Mask
+from helpers.checks.looks.block import BlockCase, linear, norm, seen_places
+from helpers.checks.looks.case import Input, Mask
 from helpers.checks.looks.dropout import in_train_mode
-from helpers.checks.looks.where_dropout import all_kept, dropped_ways, is_one_of, seen_dropout, seen_left_out, subsets
+from helpers.checks.looks.where_dropout import all_kept, dropped_ways
 
 # What goes in, and what is right
 
@@ -33,66 +34,29 @@ def decoder(
     memory_mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return what torch's functions give with these weights: (b, t, k) gives (b, t, k), in float64."""
-
-    def norm(name: str, x: torch.Tensor) -> torch.Tensor:
-        return F.layer_norm(x, x.shape[-1:], weights.get(f"{name}.weight"), weights.get(f"{name}.bias"))
-
     t = x.shape[1]
     causal = torch.ones(t, t, dtype=torch.bool, device=x.device).tril()
     allowed = causal if mask is None else causal & mask
-    x = norm("norm_1", x + self_attention(within(weights, "self_attention"), h, x, allowed))
+    x = norm(weights, "norm_1", x + self_attention(within(weights, "self_attention"), h, x, allowed))
     if memory is not None:
         across = self_attention(within(weights, "cross_attention"), h, x, memory_mask, memory)
-        x = norm("norm_2", x + across)
-    hidden = F.relu(F.linear(x, weights["mlp_1.weight"], weights.get("mlp_1.bias")))
-    return norm("norm_3", x + F.linear(hidden, weights["mlp_2.weight"], weights.get("mlp_2.bias")))
+        x = norm(weights, "norm_2", x + across)
+    hidden = linear(weights, "mlp_1", x).relu()
+    return norm(weights, "norm_3", x + linear(weights, "mlp_2", hidden))
 
 
-class Decoder(Case):
+class Decoder(BlockCase):
     """Words, a memory that may be left out, and a mask for each."""
 
-    noun = "block"
     takes = {  # noqa: RUF012
         "x": Input("b t k"),
         "memory": Input("b tk k", optional=True),
         "mask": Mask("t", "t"),
         "memory_mask": Mask("t", "tk"),
     }
-    made_for = "h m more"
-    one_head = {"h": 1, "m": 6}  # noqa: RUF012
     long_sizes = {"t": 131, "tk": 139}  # noqa: RUF012
-
-    @classmethod
-    def make(
-        cls,
-        subject: Subject,
-        draw: Draw,
-        *,
-        dtype: torch.dtype = torch.float32,
-        dropout: float | None = 0.0,
-        hidden: bool = True,
-        **fixed: int,
-    ) -> Layer:
-        while True:
-            sizes = draw.sizes("h m more", 2, 8, ["h*m"]) | fixed
-            h, k = sizes["h"], sizes["h"] * sizes["m"]
-            if k > 2 and sizes["more"] % k:  # a width of 2 k or 3 k could be something else
-                break
-        wide = k + sizes["more"] if hidden else 2 * k
-        named = ({} if dropout is None else {"dropout": dropout}) | ({"hidden_dim": wide} if hidden else {})
-        module = subject.make(k, h, **named)
-        subject.insist_on_registered(module)
-        layer = Layer(module.to(dtype), {"h": h, "k": k, "d": sizes["m"], "h·d": k, "hidden": wide})
-        fitted = layer.fitted
-        for name in ("norm_1", "norm_2", "norm_3"):
-            fit_norm(subject, draw, fitted, name, part(module, name, subject.name), k, dtype)
-        for name in ("self_attention", "cross_attention"):
-            attention = part(module, name, subject.name, "`SelfAttention` of exercise 3")
-            fit_attention(subject, draw, fitted, attention, layer.sizes, dtype, None, name)
-        mlp = part(module, "mlp", subject.name, "one layer, such as `nn.Sequential`")
-        fit_mlp(subject, draw, fitted, mlp, k, wide, "as hidden_dim says" if hidden else "twice embed_dim", dtype)
-        fitted.insist_on_no_others(subject, module)
-        return layer
+    norms = ("norm_1", "norm_2", "norm_3")
+    attentions = ("self_attention", "cross_attention")
 
     def oracle(self, weights: Mapping[str, torch.Tensor], **given: Any) -> torch.Tensor:
         return decoder(weights, self.sizes["h"], **given)
@@ -113,60 +77,47 @@ PLACES = (
 def look_at_places_of_dropout(subject: Subject, draw: Draw, case: type[Decoder]) -> Iterator[Seen]:
     """Dropout falls on the attentions' weights and on what attentions and MLP return, as the lesson's text has it.
 
-    With texts of one word, and a memory of one, there are few numbers to drop. Inside the MLP, too, it may fall.
+    With texts of one word, and a memory of one, there are few numbers to drop.
     """
     one = case(subject, draw, dropout=P, dtype=torch.float64, b=14, t=1, tk=1, h=1, m=3, more=1)
     with in_train_mode(one.layer.module):
         came = one.call()[:, 0]  # (b, k)
-    what, few = "Dropout in train mode" + one.words, slice(2)  # two texts tell whether the many ways are the right kind
-    told = {name: f"Nothing is ever dropped of {name}." for name in PLACES}
-    ways = _ways(one, P, few)
-    if not is_one_of(came[few], ways):
-        if is_one_of(came[few], _ways(one, P, few, inside=True)):
-            return
-        for missing in subsets(PLACES):
-            if all(
-                is_one_of(came[some], _ways(one, P, some, missing=missing)) for some in (slice(1), few, slice(None))
-            ):
-                yield seen_left_out(what, missing)
-                return
-        yield seen_dropout(came[few], ways, {}, P, told, what)
-    k = one.sizes["k"]
-    number, bits, numbers_at = torch.arange(ways.shape[1]), dict[str, torch.Tensor](), (1, k, 1, k, k)
-    for name, numbers in reversed(list(zip(PLACES, numbers_at, strict=True))):  # the last one counts fastest
-        bits[name] = all_kept(numbers)[number % 2**numbers]
-        number = number // 2**numbers
-    yield seen_dropout(came, _ways(one, P, slice(None)), bits, P, told, what)
+
+    def kept(number: torch.Tensor) -> list[torch.Tensor]:
+        found, k = list[torch.Tensor](), one.sizes["k"]
+        for numbers in (k, k, 1, k, 1):  # at the places from the last one, which counts fastest, to the first
+            found.insert(0, all_kept(numbers)[number % 2**numbers])
+            number = number // 2**numbers
+        return found
+
+    yield from seen_places(came, partial(_ways, one, P), kept, PLACES, P, "Dropout in train mode" + one.words)
 
 
-def _ways(case: Decoder, p: float, few: slice, inside: bool = False, missing: Collection[str] = ()) -> torch.Tensor:
+def _ways(case: Decoder, p: float, some: slice, inside: bool, missing: Collection[str]) -> torch.Tensor:
     """Return the output (b, ways, k) for all droppings, of one place after the other but for those `missing`."""
-    weights, k = case.layer.fitted.weights, case.sizes["k"]
-
-    def linear(name: str, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(x, weights[f"{name}.weight"], weights.get(f"{name}.bias"))
+    weights = case.layer.fitted.weights
 
     def normed_sum(number: int, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         is_missing = PLACES[2 * number - 1 if number < 3 else 4] in missing
         added = x + y if is_missing else (x[..., None, :] + dropped_ways(y, p)).flatten(1, 2)
-        return F.layer_norm(added, (k,), weights.get(f"norm_{number}.weight"), weights.get(f"norm_{number}.bias"))
+        return norm(weights, f"norm_{number}", added)
 
     def attended(name: str, source: torch.Tensor) -> torch.Tensor:
         """With one word and one head there is one weight, and it is 1: dropped, or 1 / (1 - p)."""
-        values = linear(f"{name}.to_values", source)
+        values = linear(weights, f"{name}.to_values", source)
         is_missing = PLACES[0 if name == "self_attention" else 2] in missing
         ways = [values, values] if is_missing else [0 * values, values / (1 - p)]
-        return linear(f"{name}.unify_heads", torch.cat(ways, dim=1))
+        return linear(weights, f"{name}.unify_heads", torch.cat(ways, dim=1))
 
-    x, memory = (part[few].detach().double() for part in (case.given["x"], case.given["memory"]))  # (b, 1, k)
+    x, memory = (part[some].detach().double() for part in (case.given["x"], case.given["memory"]))  # (b, 1, k)
     x = normed_sum(1, x.expand(-1, 2, -1), attended("self_attention", x))
     across = attended("cross_attention", memory)
     x = normed_sum(2, x.repeat_interleave(2, 1), across.repeat(1, x.shape[1], 1))
-    hidden = linear("mlp_1", x).relu()
+    hidden = linear(weights, "mlp_1", x).relu()
     if inside:
         kept = all_kept(hidden.shape[-1]) / (1 - p)
         x, hidden = x.repeat_interleave(len(kept), 1), (hidden[:, :, None] * kept).flatten(1, 2)
-    return normed_sum(3, x, linear("mlp_2", hidden))
+    return normed_sum(3, x, linear(weights, "mlp_2", hidden))
 
 
 # Mistakes
@@ -206,8 +157,7 @@ MISTAKES = Mistakes(layers.DecoderBlock).read(
     x and memory exchanged: The queries come from the memory, and keys and values from x. Each word of x asks: queries
     are x's.
         (x, memory_mask, context=memory) => (memory, context=x)
-      or
-        (x, memory_mask, context=memory) => (memory, memory_mask, context=x)
+      or (x, memory_mask, context=memory) => (memory, memory_mask, context=x)
     attention to x where there is no memory: Without a memory, the second attention should be left out, with its sum and
     its norm. Here it attends to x.
         if memory is not None: => if True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from helpers import layers
 from helpers.checks.answer.parts import part
@@ -20,11 +20,11 @@ from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import PADDING, Draw
 from helpers.checks.engine.exercise import Exercise, Step
 from helpers.checks.engine.mistakes import Mistakes
-from helpers.checks.engine.seen import Seen, same
+from helpers.checks.engine.seen import Seen, same, seen_facts
 from helpers.checks.engine.trouble import Trouble
 from helpers.checks.exercises.ex_05 import expected_encoding
 from helpers.checks.looks.devices import seen_elsewhere
-from helpers.checks.looks.dropout import in_train_mode
+from helpers.checks.looks.dropout import Facts, in_train_mode
 from helpers.checks.looks.refusal import Refusal, describe_outcome, outcome
 from helpers.checks.looks.used_before import overwrite, second_call
 
@@ -249,7 +249,6 @@ class Case:
             wanted,
             axes,
             {name: self.sizes[name] for name in ("b", "t", "k", "c")},
-            clue=(lambda got: _not_logits(got, wanted(), self.parts.classifier)) if stage == "logits" else None,
         )
 
     def _mask(self) -> torch.Tensor:
@@ -274,7 +273,7 @@ class Case:
             parts.classifier.bias.copy_(torch.zeros(self.sizes["c"]) if bias is None else bias)
         blocks = known.blocks
         if known.embedding.weight.dtype == torch.float32:  # in float64 gradients are wanted
-            memories = self.subject.notes.setdefault((self.draw.case, "blocks"), [Memory() for _ in blocks])
+            memories = self.subject.notes.setdefault((self.draw.case, "blocks"), [deque() for _ in blocks])
             blocks = [Remembering(block, memory) for block, memory in zip(blocks, memories, strict=True)]
         self.model.blocks = nn.ModuleList(blocks)
         return Parts(parts.embedding, blocks, parts.classifier)
@@ -286,46 +285,21 @@ def _run_block(block: nn.Module, x: torch.Tensor, mask: torch.Tensor | None) -> 
     return block(x) if mask is None else block(x, mask[:, None, None, :])
 
 
-def _not_logits(got: torch.Tensor, wanted: torch.Tensor, classifier: nn.Linear) -> str:
-    """What was done to logits, where it can be seen in them."""
-
-    def gives(other: torch.Tensor) -> bool:
-        return bool(((got - other).abs() < 1e-4).all())
-
-    wanted = wanted.double()
-    if bool((got > 0).all()) and gives(wanted.softmax(-1)):
-        return "Each row adds up to 1: logits are wanted, before any softmax"
-    if gives(wanted.softmax(0)):
-        return "Each column adds up to 1: a softmax ran over the texts. Logits are wanted, before any softmax"
-    if gives(wanted.sigmoid()):
-        return "The output went through a sigmoid. Logits are wanted as the classifier gives them"
-    if classifier.bias is not None and gives(wanted - classifier.bias.detach().double()):
-        return "The classifier's bias is missing: call the layer, `self.classifier(...)`"
-    return ""
-
-
-class Memory:
-    """What a block gave for which input and mask."""
-
-    def __init__(self) -> None:
-        self.entries: list[tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]] = []
-
-
 class Remembering(nn.Module):
     """A block that knows what it gave before: most misconceptions hand the same to the student's blocks."""
 
-    def __init__(self, block: nn.Module, memory: Memory) -> None:
+    def __init__(self, block: nn.Module, memory: deque[tuple[Any, ...]]) -> None:
         super().__init__()
-        self.block, self.memory = block, memory
+        self.block, self.memory = block, memory  # no list: tensors in one would count as the layer's own
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        for known, known_mask, out in self.memory.entries:
+        for known, known_mask, out in self.memory:
             if _same_exactly(x, known) and _same_exactly(mask, known_mask):
                 return out
         with torch.no_grad():
             out = self.block(x) if mask is None else self.block(x, mask)
         # A view of a mask may be written over.
-        self.memory.entries.append((x, None if mask is None else mask.clone(), out))
+        self.memory.append((x, None if mask is None else mask.clone(), out))
         return out
 
 
@@ -339,30 +313,11 @@ def _same_exactly(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
 # What the check looks at
 
 
-_DROPS = {"dropout", "dropout_", "feature_dropout", "feature_alpha_dropout", "alpha_dropout", "dropout1d", "dropout2d"}
-
-
-class _WithoutDropout(TorchFunctionMode):
-    """Inside, torch's functions for dropout return what they are given."""
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = dict(kwargs or {})
-        name = getattr(function, "__name__", "")
-        if name in _DROPS:
-            return args[0] if args else kwargs["input"]
-        if name == "scaled_dot_product_attention":  # query, key, value, attn_mask, dropout_p
-            args = (*args[:4], 0.0, *args[5:]) if len(args) > 4 else args
-            kwargs |= {} if len(args) > 4 else {"dropout_p": 0.0}
-        elif name == "multi_head_attention_forward":
-            kwargs["training"] = False
-        return function(*args, **kwargs)
-
-
-SAME_TWICE = {"the same twice": "Two calls on the same texts differ in eval mode: dropout belongs to training only."}
-KEEPS = {
-    "keeps its table": "A call in eval mode changes the numbers of the embedding: only an optimizer should "
-    "(`max_norm`, for instance, shortens rows whenever they are looked up)."
-}
+SAME_TWICE = "Two calls on the same texts differ in eval mode: dropout belongs to training only."
+KEEPS = (
+    "A call in eval mode changes the numbers of the embedding: only an optimizer should (`max_norm`, for instance, "
+    "shortens rows whenever they are looked up)."
+)
 
 
 @dataclass
@@ -390,9 +345,9 @@ def _used(subject: Subject, draw: Draw, **settings: Any) -> Used:
 def look_at_eval(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """In eval mode, two calls give the same, and change nothing."""
     used = _used(subject, draw)
+    again = same(used.stages["logits"], used.case.call())
     kept = torch.equal(used.table, used.case.parts.embedding.weight)
-    facts = {"the same twice": same(used.stages["logits"], used.case.call()), "keeps its table": kept}
-    yield Seen("Eval mode", facts, lambda: dict.fromkeys(facts, True), told=SAME_TWICE | KEEPS)
+    yield seen_facts("Eval mode", {"the same twice": (again, SAME_TWICE), "keeps its table": (kept, KEEPS)})
 
 
 def look_at(subject: Subject, draw: Draw, stage: str = "logits", **settings: Any) -> Iterator[Seen]:
@@ -470,11 +425,11 @@ def look_at_longest(subject: Subject, draw: Draw) -> Iterator[Seen]:
     if isinstance(came, torch.Tensor):
         what = "cut" if same(came, right) else "goes on"
     comes = "the text is cut to max_len without a word" if what == "cut" else f"here comes {describe_outcome(came)}"
-    told = {
-        "refused": f"With max_len={case.max_len}, a text of {case.max_len + 1} tokens should raise a ValueError; "
-        f"{comes}. Your PositionalEncoding sees to it, if it is told max_len."
-    }
-    yield Seen("What comes of a text longer than max_len", {"refused": what}, lambda: {"refused": True}, told=told)
+    told = (
+        f"With max_len={case.max_len}, a text of {case.max_len + 1} tokens should raise a ValueError; {comes}. Your "
+        "PositionalEncoding sees to it, if it is told max_len."
+    )
+    yield seen_facts("What comes of a text longer than max_len", {"refused": (what, told)})
 
 
 def look_at_gradients(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
@@ -486,15 +441,13 @@ def look_at_gradients(subject: Subject, draw: Draw, **settings: Any) -> Iterator
     yield from seen_gradients(used.case, output, draw.again("gradients"))
 
 
-def look_at_training(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
-    """Dropout aside, train mode gives what eval mode gives. Where something else is random, there is no telling."""
-    case = _used(subject, draw, **settings).case
-    assert case.mask is not None
-    case = case.other(case.token_ids[:2], case.mask[:2])
-    with in_train_mode(case.model), _WithoutDropout():
+def look_at_training(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Without dropout, train mode gives what eval mode gives. Where something is random all the same, see below."""
+    case = Case(subject, draw, padding=1, dropout=0.0, b=2)
+    with in_train_mode(case.model):
         first, second = case.call(), case.call()
     if same(first, second):
-        yield case.seen("logits", first, "In train mode, dropout aside, the output with a mask")
+        yield case.seen("logits", first, "In train mode with dropout=0, the output")
 
 
 DROPPING = {
@@ -508,22 +461,17 @@ def look_at_dropout(subject: Subject, draw: Draw, p: float) -> Iterator[Seen]:
     """Positions and blocks drop in train mode, as `dropout` says, and nothing else does: each is looked at alone."""
     case = Case(subject, draw, dropout=p, b=2)
     parts: dict[str, Any] = {"positions": [case.model.positions], "blocks": case.parts.blocks}
-    facts: dict[str, bool] = {}
-    for name in DROPPING:
+    facts: Facts = {}
+    for name, where in DROPPING.items():
         case.model.train(name == "elsewhere")
         for kind, some in parts.items():
             for each in some:
                 each.train(kind == name)
-        facts[name] = not same(case.call(), case.call())
+        drops, should = not same(case.call(), case.call()), p > 0 and name != "elsewhere"
+        what, do = ("nothing", ": hand `dropout` on") if should else ("something", "")
+        facts[name] = (drops == should, f"With dropout={p}, {what} is dropped {where} in train mode{do}.")
     case.model.eval()
-    wanted = {name: p > 0 and name != "elsewhere" for name in DROPPING}
-    told = {
-        name: f"With dropout={p}, nothing is dropped {where} in train mode: hand `dropout` on."
-        if wanted[name]
-        else f"With dropout={p}, something is dropped {where} in train mode."
-        for name, where in DROPPING.items()
-    }
-    yield Seen("Train mode", facts, lambda: wanted, told=told, says_it_all=True)
+    yield seen_facts("Train mode", facts, says_it_all=True)
 
 
 def look_at_long(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -578,7 +526,7 @@ def seen_gradients(case: Case, output: torch.Tensor, draw: Draw) -> Iterator[See
     found = dict(zip(map(id, leaves), case.subject.gradients(output, leaves, ahead), strict=True))
 
     @functools.cache
-    def wanted() -> dict[int, torch.Tensor | None]:
+    def wanted() -> dict[int, Any]:
         for leaf in leaves:
             leaf.requires_grad_()
         try:
@@ -599,30 +547,18 @@ def seen_gradients(case: Case, output: torch.Tensor, draw: Draw) -> Iterator[See
             return "gets none"
         return same(got.float(), right.float()) or "gets another"  # a table of positions in float32 is right too
 
-    facts: dict[str, Any] = {}
-    told: dict[str, str] = {}
-    for layer, parameters in named.items():
-        if layer == "the embeddings":
-            break
+    facts: Facts = {}
+    for layer, parameters in list(named.items())[:-1]:
         states = {name: state(parameter) for name, parameter in parameters.items()}
-        facts[layer] = next((word for word in states.values() if word is not True), True)
-        if facts[layer] is not True:
-            name = next(name for name, word in states.items() if word is not True)
-            told[layer] = _told(layer, name, facts[layer])
-    yield Seen("Learning", facts, lambda: dict.fromkeys(facts, True), told=told)
-    table = parts.embedding.weight
-    if id(table) in frozen:
-        told = {"the embeddings": _told("the embeddings", "weight", "is frozen")}
-        yield Seen("Learning", {"the embeddings": False}, lambda: {"the embeddings": True}, told=told)
-    got = found[id(table)]
-
-    def wanted_for_table() -> torch.Tensor:
-        right = wanted()[id(table)]
-        assert right is not None
-        return right.float()
-
-    got = None if got is None else got.float()
-    yield Seen("The gradient of the embeddings", got, wanted_for_table, ("vocab", "k"), case.sizes)
+        wrong = next((name for name, word in states.items() if word is not True), "")
+        facts[layer] = (states.get(wrong, True), _told(layer, wrong, states.get(wrong, "")))
+    yield seen_facts("Learning", facts)
+    table = id(parts.embedding.weight)
+    if table in frozen:
+        told = _told("the embeddings", "weight", "is frozen")
+        yield seen_facts("Learning", {"the embeddings": (False, told)})
+    got = None if (came := found[table]) is None else came.float()
+    yield Seen("The gradient of the embeddings", got, lambda: wanted()[table].float(), ("vocab", "k"), case.sizes)
 
 
 def _told(layer: str, name: str, word: str) -> str:
@@ -704,8 +640,7 @@ MISTAKES = Mistakes(layers.Transformer).read(
         x.masked_fill(~mask[:, :, None], 0.0).sum(dim=1) => x.sum(dim=1)
     mask without an axis: The mask is (b, t) and x is (b, t, k): give the mask one more axis, `mask[:, :, None]`.
         x.masked_fill(~mask[:, :, None], 0.0) => (x * mask)
-      or
-        x.masked_fill(~mask[:, :, None], 0.0) => x.masked_fill(~mask, 0.0)
+      or x.masked_fill(~mask[:, :, None], 0.0) => x.masked_fill(~mask, 0.0)
     added up along the features: The sum runs along the features, axis 2. Add up along the words, axis 1: (b, k).
         0.0).sum(dim=1) => 0.0).sum(dim=2)
     words set to zero: The words are set to zero, and the padding is added up. Set the padding to zero: `~mask`.
@@ -738,6 +673,12 @@ MISTAKES = Mistakes(layers.Transformer).read(
     softmax on the logits: The output went through softmax. Return logits: cross-entropy applies softmax itself, and
     once is enough.
         self.classifier(pooled) => torch.softmax(self.classifier(pooled), -1)
+    softmax over the texts: Each column adds up to 1: a softmax ran over the texts. Return logits, before any softmax.
+        self.classifier(pooled) => torch.softmax(self.classifier(pooled), 0)
+    sigmoid on the logits: The output went through a sigmoid. Return logits, as the classifier gives them.
+        self.classifier(pooled) => torch.sigmoid(self.classifier(pooled))
+    no bias: The classifier's bias is missing: call the layer, `self.classifier(...)`.
+        self.classifier(pooled) => pooled @ self.classifier.weight.T
     log-softmax on the logits: The output went through log-softmax. Return the logits as they are: cross-entropy does
     the rest.
         self.classifier(pooled) => torch.log_softmax(self.classifier(pooled), -1)
@@ -794,7 +735,7 @@ EXERCISE = Exercise(
         Step("texts that are too long", look_at_longest, draws="no mask"),
         _stage("float64", "logits", "float64", **DOUBLE),
         Step("the gradients", look_at_gradients, DOUBLE, draws="float64"),
-        Step("train mode", look_at_training, MASKED, draws="a mask"),
+        Step("train mode", look_at_training),
         Step("another device", look_elsewhere, MASKED),
         Step("dropout", look_at_dropout, {"p": 0.6}),
         Step("dropout", look_at_dropout, {"p": 0.0}),

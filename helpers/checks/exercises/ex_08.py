@@ -16,8 +16,8 @@ from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import Draw
 from helpers.checks.engine.exercise import Exercise, Step
 from helpers.checks.engine.mistakes import Mistakes
-from helpers.checks.engine.seen import Seen
-from helpers.checks.engine.trouble import Trouble, wrong_kind
+from helpers.checks.engine.seen import Seen, seen_facts
+from helpers.checks.engine.trouble import Trouble, told_first, wrong_kind
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -160,13 +160,9 @@ class Batch:
         """
         handed = [type(row)(row) for row in self.batch]
         named = None if self.max_len is None else {"max_len": self.max_len}
-        try:
+        told = "`batch_encode_plus` is gone in transformers 5: call the tokenizer itself, `tokenizer(texts, ...)`."
+        with told_first(told, where="no attribute batch_encode_plus"):
             value = subject.call(subject.answer, handed, self.tokenizer, named=named, name=subject.name)
-        except Trouble as trouble:
-            if "encode_plus" not in trouble.sentence or trouble.key[:2] != ("raised", "AttributeError"):
-                raise
-            told = "`batch_encode_plus` is gone in transformers 5: call the tokenizer itself, `tokenizer(texts, ...)`."
-            raise Trouble(f"{told} {trouble.sentence}", *trouble.key) from None
         if handed != self.batch:
             sentence = f"`{subject.name}` changes the list `batch` that it is handed, which belongs to the caller."
             raise Trouble(sentence + " Make a new list instead.", "edited", 0)
@@ -227,8 +223,8 @@ def look_at(
         yield Seen(what + when, came[part], partial(expected.__getitem__, part), axes, {"b": b, "t": t})
     if parts == ("labels",):
         kind = str(came["labels"].dtype)
-        told = {"dtype": f"They are {kind}. A label is a place in a row of classes: a whole number, torch.int64."}
-        yield Seen("The labels' dtype", {"dtype": kind}, lambda: {"dtype": "torch.int64"}, told=told)
+        told = f"They are {kind}. A label is a place in a row of classes: a whole number, torch.int64."
+        yield seen_facts("The labels' dtype", {"dtype": (kind == "torch.int64" or kind, told)})
 
 
 # Mistakes
@@ -283,8 +279,7 @@ MISTAKES = Mistakes(layers.pad_batch).read(
     room left for the marks: Texts are cut too early: room is left for [CLS] and [SEP]. The tokenizer sees to that;
     `max_len` counts them.
         max_length=max_len => max_length=max_len - 1
-      or
-        max_length=max_len => max_length=max_len - 2
+      or max_length=max_len => max_length=max_len - 2
     characters counted: Texts are cut after `max_len` characters. But `max_len` counts tokens: let the tokenizer cut.
         truncation=True => truncation=False
         list(texts) => [text[:max_len] for text in texts]
@@ -365,8 +360,7 @@ MISTAKES = Mistakes(layers.pad_batch).read(
         (labels) => (labels)
         ["input_ids"] => ["input_ids"].squeeze(0)
         ["attention_mask"] => ["attention_mask"].squeeze(0)
-      or
-        (labels) => (labels).squeeze(0)
+      or (labels) => (labels).squeeze(0)
         ["input_ids"] => ["input_ids"].squeeze(0)
         ["attention_mask"] => ["attention_mask"].squeeze(0)
     another tokenizer: The argument `tokenizer` has no effect: another one is used, from outside the function. A model

@@ -19,8 +19,8 @@ from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import Draw
 from helpers.checks.engine.exercise import Exercise, Step
 from helpers.checks.engine.mistakes import Mistakes
-from helpers.checks.engine.seen import Seen, close
-from helpers.checks.engine.trouble import Trouble, wrong_kind
+from helpers.checks.engine.seen import Seen, close, seen_facts
+from helpers.checks.engine.trouble import Trouble, told_first, wrong_kind
 
 # What goes in, and what is right
 
@@ -41,20 +41,17 @@ class Question:
         As a step is handed them.
     pieces
         Of how many pieces each option is to be made.
-    before, after
-        How many words stand before and after the options; drawn if None.
-    mark
-        What follows the options without a space.
     training
         Whether the model is handed over in training mode, with dropout.
-    capitals
-        Whether the options begin with a capital, as they do where a sentence begins with them.
-    rare
-        Whether options of several pieces are very improbable.
     mask
         How the tokenizer writes its mask.
     trained_on
         Whether the model has other weights than it had when it was asked the same elsewhere.
+    rare
+        Whether options of several pieces are very improbable.
+    **text
+        How many words stand `before` and `after` the options, drawn if None; the `mark` that follows them without a
+        space; and whether they begin with `capitals`, as where a sentence begins with them.
     """
 
     def __init__(
@@ -63,20 +60,17 @@ class Question:
         draw: Draw,
         pieces: Sequence[int] = (1, 1),
         *,
-        before: int | None = None,
-        after: int | None = None,
-        mark: str = "",
         training: bool = False,
-        capitals: bool = False,
-        rare: bool = False,
         mask: str = MASK,
         trained_on: bool = False,
+        rare: bool = False,
+        **text: Any,
     ) -> None:
         self.tokenizer = _tokenizer(mask)
         self.subject, self.model = subject, _model_for(subject)
-        key: tuple[Any, ...] = ("case", draw.seed, *pieces, before, after, mark, capitals, rare)
+        key: tuple[Any, ...] = ("case", draw.seed, *pieces, rare, *text.items())
         if key not in subject.notes:  # a misconception that is compared with an answer is asked the same
-            subject.notes[key] = _drawn(self.model, draw, pieces, before, after, mark, capitals, rare)
+            subject.notes[key] = _drawn(self.model, draw, pieces, rare=rare, **text)
         weights, self.text, self.pieces, self.probabilities = subject.notes[key]
         if trained_on:
             if (key, "trained on") not in subject.notes:
@@ -140,15 +134,14 @@ class Question:
 
     def seen_alone(self) -> Seen:
         """Return of each number that was seen whether it is right beside its own size, however small that is."""
-        facts, told = {}, {}
+        facts = {}
         for (option, right), number in zip(self.probabilities.items(), self.numbers.tolist(), strict=True):
-            facts[option] = abs(number - right) < 1e-3 * right
-            told[option] = (
+            told = (
                 f"Expected {right:.3g} for “{option}”, got {number:.3g}. Is it rounded, or kept from being small? A "
                 "ratio of two probabilities needs both as they are."
             )
-        what = "The probabilities of rare options"
-        return Seen(what, facts, lambda: dict.fromkeys(facts, True), told=told, says_it_all=True)
+            facts[option] = (abs(number - right) < 1e-3 * right, told)
+        return seen_facts("The probabilities of rare options", facts, says_it_all=True)
 
     def _clue(self, got: torch.Tensor) -> str:
         """Name the options that are wrong, and what they are made of."""
@@ -261,11 +254,12 @@ def _drawn(
     model: Any,
     draw: Draw,
     pieces: Sequence[int],
-    before: int | None,
-    after: int | None,
-    mark: str,
-    capitals: bool,
+    *,
     rare: bool,
+    before: int | None = None,
+    after: int | None = None,
+    mark: str = "",
+    capitals: bool = False,
 ) -> tuple[list[torch.Tensor], str, dict[str, list[str]], dict[str, float]]:
     """A model's weights, a text, what each option is made of, and how probable it is."""
     before = draw.random.randint(2, 6) if before is None else before
@@ -328,15 +322,13 @@ def look_at_modes(subject: Subject, draw: Draw) -> Iterator[Seen]:
     weights_after, modes_after = state(case.model)
     # Which other modes these are tells one mistake from another.
     left = modes == modes_after or ("all in eval mode" if not any(modes_after) else "others")
-    facts = {"the weights": weights == weights_after, "the modes": left}
     moved = "It was handed over in training mode, and it is in another mode afterwards"
     if any(after and not before for before, after in zip(modes, modes_after, strict=True)):
         moved = "Some of its parts were in eval mode before, and are in training mode now"
-    told = {
-        "the weights": "Its weights or their gradients have changed: a question should leave no trace.",
-        "the modes": f"{moved}: put each part back into the mode that it was in, as `with in_eval_mode(model):` does.",
-    }
-    yield Seen("What is left of the model", facts, lambda: dict.fromkeys(told, True), told=told)
+    trace = "Its weights or their gradients have changed: a question should leave no trace."
+    moved += ": put each part back into the mode that it was in, as `with in_eval_mode(model):` does."
+    facts = {"the weights": (weights == weights_after, trace), "the modes": (left, moved)}
+    yield seen_facts("What is left of the model", facts)
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -349,27 +341,23 @@ def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
 def look_at_another_mask(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """A tokenizer that writes its mask in another way."""
     case = Question(subject, draw, (1, 2), mask=OTHER_MASK)
-    try:
+    told = f"With a tokenizer that writes its mask as `{OTHER_MASK}`, not as `{MASK}`, it stops."
+    with told_first(told, "another mask"):
         yield case.seen(f"What comes where the tokenizer writes its mask as `{OTHER_MASK}`")
-    except Trouble as trouble:
-        if trouble.key[0] != "raised":
-            raise
-        told = f"With a tokenizer that writes its mask as `{OTHER_MASK}`, not as `{MASK}`, it stops."
-        raise Trouble(f"{told} {trouble.sentence}", "another mask") from None
 
 
 def look_at_errors(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """What cannot be answered is refused, as `parse_options` refuses it."""
     case = Question(subject, draw, (1, 1))
-    facts: dict[str, bool] = {}
+    facts = {}
     for name, text in (
         ("no options", case.text.replace("/", " ")),
         ("two groups", f"{case.text} a/the"),
         ("an empty option", case.text.replace("/", "//")),
     ):
         came = subject.call(lambda text=text: _outcome(subject.answer, text, case), name=subject.name)
-        facts[name] = isinstance(came, Exception)
-    yield Seen("What comes of a question without sense", facts, lambda: dict.fromkeys(facts, True))
+        facts[name] = (isinstance(came, Exception), "")
+    yield seen_facts("What comes of a question without sense", facts)
 
 
 def _ask(subject: Subject, draw: Draw) -> dict[str, bool]:
@@ -386,8 +374,8 @@ def _ask(subject: Subject, draw: Draw) -> dict[str, bool]:
 
 def look_at_habits(subject: Subject, draw: Draw, which: str) -> Iterator[Seen]:
     """One of the things that a good answer does, and a right one may leave undone."""
-    fact = {which: subject.shared(_ask, draw)[which]}
-    yield Seen("The values" if which == "plain" else "The calls of the model", fact, lambda: {which: True})
+    fact = {which: (subject.shared(_ask, draw)[which], "")}
+    yield seen_facts("The values" if which == "plain" else "The calls of the model", fact)
 
 
 def _outcome(answer: Any, text: str, case: Question) -> Any:
@@ -412,10 +400,8 @@ MISTAKES = Mistakes(layers.option_probabilities, math=math).read(
     something else filled in: Something else than the piece is put where its mask was. `token_ids[0, place]` should be
     `piece`, its place in the vocabulary.
         token_ids[0, place] = piece => token_ids[0, place] = place
-      or
-        token_ids[0, place] = piece => token_ids[0, place] = tokenizer.convert_tokens_to_ids(option)
-      or
-        token_ids[0, place] = piece => token_ids[0, place] = int(probability)
+      or token_ids[0, place] = piece => token_ids[0, place] = tokenizer.convert_tokens_to_ids(option)
+      or token_ids[0, place] = piece => token_ids[0, place] = int(probability)
     first piece alone: Of an option of several pieces only the first is scored, in a text with a single mask. The option
     is the whole word: as many masks as pieces, and every piece counts.
         pieces_of(option, tokenizer) => pieces_of(option, tokenizer)[:1]
@@ -445,8 +431,7 @@ MISTAKES = Mistakes(layers.option_probabilities, math=math).read(
     second stands in the second.
         zip(places, pieces, strict=True) => zip(places[:1].repeat(len(pieces)), pieces, strict=True)
         token_ids[0, place] = piece => pass
-      or
-        model(token_ids).logits[0, place] => model(token_ids).logits[0, places[0]]
+      or model(token_ids).logits[0, place] => model(token_ids).logits[0, places[0]]
     looked up at [CLS]: The pieces are looked up at the beginning of the text, where [CLS] stands. Look where the mask
     stands.
         model(token_ids).logits[0, place] => model(token_ids).logits[0, 0]
@@ -482,19 +467,15 @@ MISTAKES = Mistakes(layers.option_probabilities, math=math).read(
     logarithms: These are logarithms of the probabilities. Give the probabilities themselves: is there a `log_softmax`
     where `softmax` should be, or a `log` at the end?
         [option] = probability => [option] = math.log(probability)
-      or
-        [option] = probability => [option] = math.log2(probability)
-      or
-        [option] = probability => [option] = math.log10(probability)
+      or [option] = probability => [option] = math.log2(probability)
+      or [option] = probability => [option] = math.log10(probability)
     logarithms multiplied: Logarithms of the probabilities are multiplied. Give the probabilities themselves: `softmax`,
     not `log_softmax`.
         torch.softmax => torch.log_softmax
     surprisal: These are surprisals, minus the logarithms of the probabilities. Give the probabilities themselves.
         [option] = probability => [option] = -math.log2(probability)
-      or
-        [option] = probability => [option] = -math.log(probability)
-      or
-        [option] = probability => [option] = -math.log10(probability)
+      or [option] = probability => [option] = -math.log(probability)
+      or [option] = probability => [option] = -math.log10(probability)
     no sum below: `exp` of the logits alone is no probability: all of them have to add up to 1. `softmax` does both.
         torch.softmax(logits, dim=-1)[piece].item() => logits[piece].exp().item()
     sigmoid: A sigmoid looks at each piece by itself. The pieces compete for one place: softmax over the vocabulary.
@@ -511,22 +492,17 @@ MISTAKES = Mistakes(layers.option_probabilities, math=math).read(
     shared out among the options: The probabilities of the options add up to 1: they were divided by their sum, or
     softmax saw the options alone. The model may find all of them unlikely, and that should show.
         return probabilities => return {o: p / sum(probabilities.values()) for o, p in probabilities.items()}
-      or
-        return probabilities
+      or return probabilities
             => return dict(zip(probabilities, torch.tensor([*probabilities.values()]).softmax(0).tolist(), strict=True))
     percent: These are percentages. A probability lies between 0 and 1.
         [option] = probability => [option] = 100 * probability
     rounded: The probabilities are rounded. Rare words have small ones: a ratio of rounded numbers is soon 0 or
     infinite.
         [option] = probability => [option] = round(probability, 2)
-      or
-        [option] = probability => [option] = round(probability, 3)
-      or
-        [option] = probability => [option] = round(probability, 4)
-      or
-        [option] = probability => [option] = round(probability, 5)
-      or
-        [option] = probability => [option] = round(probability, 6)
+      or [option] = probability => [option] = round(probability, 3)
+      or [option] = probability => [option] = round(probability, 4)
+      or [option] = probability => [option] = round(probability, 5)
+      or [option] = probability => [option] = round(probability, 6)
     not masked: The option stands in the text while the model is asked for it, so the model only has to copy. Put masks
     there.
         probability = 1.0 => probability = 1.0; token_ids[0, places] = torch.tensor(pieces)

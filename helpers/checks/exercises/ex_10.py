@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,11 +13,11 @@ from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import Draw
 from helpers.checks.engine.exercise import Exercise, Step
 from helpers.checks.engine.mistakes import Mistakes
-from helpers.checks.engine.seen import Seen, close, same
-from helpers.checks.engine.trouble import Trouble, wrong_kind
+from helpers.checks.engine.seen import Seen, close, seen_facts
+from helpers.checks.engine.trouble import told_first, wrong_kind
 from helpers.checks.looks.devices import seen_elsewhere
 from helpers.checks.looks.gradients import seen_gradients
-from helpers.checks.looks.refusal import Refusal, describe_outcome, outcome
+from helpers.checks.looks.refusal import names_numbers, outcome, refused_or_told
 from helpers.checks.looks.strides import seen_scattered
 from helpers.checks.looks.used_before import overwrite
 
@@ -106,39 +105,17 @@ def look_at_patches(
 
 
 def look_at_square_pictures(subject: Subject, draw: Draw, patch: int) -> Iterator[Seen]:
-    """Square pictures; where an answer stops at this patch, another may pass, and the reason is plain."""
-    try:
+    """Square pictures; where the sizes do not fit, a number may have been written in."""
+    told = f"With patch={patch} the sizes do not fit: is a number written where `patch` should stand?"
+    with told_first(told, where="is invalid for input of size"):
         yield from look_at_patches(subject, draw, square=True, patch=patch)
-    except Trouble as trouble:
-        if trouble.key[0] == "raised":
-            for other in (2, 3, 4):
-                if other != patch and _is_right_for(subject, draw, other):
-                    sentence = (
-                        f"It passes with patch={other}, and with patch={patch} it stops. Is a {other} written where "
-                        f"`patch` should stand? {trouble.sentence}"
-                    )
-                    raise Trouble(sentence, "one patch only", other) from None
-        raise
-
-
-def _is_right_for(subject: Subject, draw: Draw, patch: int) -> bool:
-    images = draw.again("another patch").normal(5, 3 * patch, 3 * patch)
-    try:
-        came = _called(subject, images, patch)
-    except Trouble:
-        return False
-    return same(came, expected_patches(images, patch))
 
 
 def look_at_other_shapes(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
     """Pictures that are not square, at which careless code stops."""
-    try:
+    told = "Square pictures pass, but where height and width differ it stops."
+    with told_first(told, "stops where height and width differ"):
         yield from look_at_patches(subject, draw, **settings)
-    except Trouble as trouble:
-        if trouble.key[0] != "raised":
-            raise
-        sentence = f"Square pictures pass, but where height and width differ it stops. {trouble.sentence}"
-        raise Trouble(sentence, "stops where height and width differ") from None
 
 
 def look_at_rest(subject: Subject, draw: Draw, words: bool = False) -> Iterator[Seen]:
@@ -149,24 +126,17 @@ def look_at_rest(subject: Subject, draw: Draw, words: bool = False) -> Iterator[
     """
     patch, b = 4, draw.random.choice([5, 7])
     rows, columns = draw.random.sample([2, 6], 2)
-    facts: dict[str, Any] = {}
-    told: dict[str, str] = {}
+    facts = {}
     for side, rest in (("height", (2, 0)), ("width", (0, 2)), ("height and width", (2, 2))):
         size = {"height": rows * patch + rest[0], "width": columns * patch + rest[1]}
         images = draw.normal(b, *size.values())
         came = subject.call(lambda images=images: outcome(subject.answer, images, patch), name=subject.name)
-        kind = describe_outcome(came)
-        if words:
-            numbers = set(re.findall(r"\d+", getattr(came, "message", "")))
-            facts[side] = side not in size or numbers >= {str(size[side]), str(patch)}
-            continue
-        facts[side] = isinstance(came, Refusal) or kind
         counted = " and ".join(f"a {name} of {size[name]}" for name in side.split(" and "))
         do = "do not" if " and " in side else "does not"
-        told[side] = (
-            f"With patch={patch}, {counted} pixels {do} divide: that should raise a ValueError; here comes {kind}."
-        )
-    yield Seen("What comes of a size that does not divide", facts, lambda: dict.fromkeys(facts, True), told=told)
+        facts[side] = refused_or_told(came, f"With patch={patch}, {counted} pixels {do} divide: that")
+        if words:
+            facts[side] = (side not in size or names_numbers(came, size[side], patch), "")
+    yield seen_facts("What comes of a size that does not divide", facts)
 
 
 def look_twice(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -255,12 +225,9 @@ MISTAKES = Mistakes(layers.patchify).read(
     another pair of axes swapped: Another pair of axes has changed places. (b, rows, patch, columns, patch) should
     become (b, rows, columns, patch, patch): only the third and the fourth swap.
         pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 3, 2, 1, 4)
-      or
-        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 2, 1, 3, 4)
-      or
-        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 1, 2, 4, 3)
-      or
-        pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 1, 4, 3, 2)
+      or pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 2, 1, 3, 4)
+      or pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 1, 2, 4, 3)
+      or pieces.permute(0, 1, 3, 2, 4) => pieces.permute(0, 1, 4, 3, 2)
     pictures mixed: Pixels of different pictures end up in one row of the batch: the batch axis was moved. It stays
     first throughout.
         pieces.permute(0, 1, 3, 2, 4) => pieces.permute(1, 3, 0, 2, 4)

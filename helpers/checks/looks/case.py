@@ -244,3 +244,11 @@ class Case:
             yield "for tensors that have no axis of size 1", {"ones": ""}
         if settings.get("long"):
             yield "for shorter inputs", {"long": False}
+
+
+def leaked(weights: torch.Tensor, mask: torch.Tensor | None) -> str:
+    """Say whether a key that the mask forbids gets weight; both have the keys along the last axis."""
+    if mask is None or bool(mask.all()) or weights.shape[-1] != mask.shape[-1]:
+        return ""
+    most = float(weights[~mask.expand(weights.shape)].abs().max())
+    return f"A key that the mask forbids still gets a weight of {most:.2g}" if most > 0 else ""

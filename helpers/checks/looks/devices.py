@@ -15,7 +15,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from helpers.checks.answer.subject import Subject
-from helpers.checks.engine.seen import Seen
+from helpers.checks.engine.seen import Seen, seen_facts
 from helpers.checks.engine.trouble import Trouble
 
 _ELSEWHERE = torch.device("meta")  # a name that means no real device to a computation
@@ -112,11 +112,11 @@ def seen_elsewhere(subject: Subject, function: Any, *args: Any, named: dict[str,
             return
         place = re.split(",? stops with", trouble.sentence)[0]
         problem = f"{place[:1].lower()}{place[1:]}, mixes the two devices"
-    told = {
-        "moves": f"With all that is handed over on another device, say a GPU, a tensor stays on the CPU: {problem}. "
+    told = (
+        f"With all that is handed over on another device, say a GPU, a tensor stays on the CPU: {problem}. "
         "Make new tensors with `device=x.device`, and keep a table with `register_buffer`, so that it moves along."
-    }
-    yield Seen("The answer on another device", {"moves": not problem}, lambda: {"moves": True}, told=told)
+    )
+    yield seen_facts("The answer on another device", {"moves": (not problem, told)})
 
 
 def _is_device(value: Any) -> bool:

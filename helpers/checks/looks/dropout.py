@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from helpers.checks.answer.subject import Subject
 from helpers.checks.answer.undisturbed import reseed
-from helpers.checks.engine.seen import Seen, close
+from helpers.checks.engine.seen import Seen, close, seen_facts
+
+Facts = dict[str, tuple[Any, str]]
 
 
 def how_often(share: float, p: float, count: int) -> bool | str:
@@ -27,56 +29,38 @@ def how_often(share: float, p: float, count: int) -> bool | str:
     return "otherwise"
 
 
-def dropout_facts(first: torch.Tensor, second: torch.Tensor, clean: torch.Tensor, p: float) -> dict[str, bool | str]:
-    """Return what is as it should be in two outputs of a layer in train mode, True or what it is instead.
+def dropped_facts(came: torch.Tensor, clean: torch.Tensor, p: float, single: str, of: str) -> Facts:
+    """Return what is as it should be in numbers after dropout: their share, the rest, and that each falls on its own.
 
     Parameters
     ----------
-    first, second : tensor (b, tq, h, 2, tk)
-        The weights, read off twice through values that are the identity twice, in two calls.
-    clean : tensor (b, tq, h, 2, tk)
-        The weights without dropout.
+    came, clean : tensor
+        The numbers in train mode, and without dropout, none of which is 0.
     p : float
-        The probability that a weight is dropped.
+        The probability that one is dropped.
+    single, of : str
+        What a message calls one of the numbers, and all of them.
     """
-    kept = first != 0
-    share = 1 - kept.double().mean().item()
+    kept = came != 0
+    share = how_often(1 - kept.double().mean().item(), p, kept.numel())
+    rest = bool(close(came.double(), clean / (1 - p), 100.0)[kept].all())
+    one_by_one = all(bool((kept != kept.narrow(axis, 0, 1)).any()) for axis in range(kept.dim()))
     return {
-        "random": not torch.equal(first, second),
-        "as often as p": how_often(share, p, kept[:, :, :, 0].numel()),
-        "whole weights": torch.equal(kept[:, :, :, 0], kept[:, :, :, 1]),
-        "the rest made up for": bool(close(first.double(), clean / (1 - p), 100.0)[kept].all()),
-        "each on its own": all(_varies(kept[:, :, :, 0], axis) for axis in range(4)),
+        "each on its own": (one_by_one, f"Each {single} should be dropped or kept on its own; here they go together."),
+        "as often as p": (share, f"About {p:.0%} of {of} should be exactly 0 in each call."),
+        "the rest made up for": (rest, f"The numbers that are kept should be those of {of}, divided by 1 - {p}."),
     }
 
 
-def dropout_told(p: float) -> dict[str, str]:
-    """Return what to tell a student for whom one of these facts is wrong."""
-    return {
-        "random": "Two calls with the same input give the same output: nothing is dropped.",
-        "as often as p": f"About {p:.0%} of the weights should be exactly 0 in each call.",
-        "whole weights": "A dropped weight drops out for all features of its value; here single features are dropped.",
-        "the rest made up for": f"The weights that are kept should be the softmax's, divided by 1 - {p}.",
-        "each on its own": "Each weight should be dropped or kept on its own; here they go together in rows.",
-    }
-
-
-def seen_without_dropout(first: torch.Tensor, second: torch.Tensor) -> Seen:
-    """Return whether two calls in eval mode agree."""
-    told = {"the same twice": "Two calls with the same input differ in eval mode: dropout belongs to training only."}
-    return Seen(
-        "Eval mode", {"the same twice": torch.equal(first, second)}, lambda: dict.fromkeys(told, True), told=told
-    )
-
-
-def seen_unasked_dropout(first: torch.Tensor, second: torch.Tensor) -> Seen:
-    """Return whether two calls in train mode agree, of a layer that was made with dropout=0."""
-    told = {
-        "the same twice": "Two calls with the same input differ although dropout=0. Is the argument handed on, as in "
-        "`nn.Dropout(dropout)`?"
-    }
-    facts = {"the same twice": torch.equal(first, second)}
-    return Seen("Train mode", facts, lambda: {"the same twice": True}, told=told, says_it_all=True)
+def seen_the_same_twice(first: torch.Tensor, second: torch.Tensor, asked: bool = True) -> Seen:
+    """Return whether two calls agree: in eval mode, or of a layer made with dropout=0, for which nobody `asked`."""
+    told = "Two calls with the same input differ "
+    if asked:
+        told += "in eval mode: dropout belongs to training only."
+    else:
+        told += "although dropout=0. Is the argument handed on, as in `nn.Dropout(dropout)`?"
+    mode = "Eval mode" if asked else "Train mode"
+    return seen_facts(mode, {"the same twice": (torch.equal(first, second), told)}, says_it_all=not asked)
 
 
 @contextmanager
@@ -99,10 +83,9 @@ class Called(NamedTuple):
 def seen_with_dropout(first: torch.Tensor, second: torch.Tensor, p: float | None) -> Seen:
     """Return whether two calls in train mode differ; p is None for a layer that was told nothing."""
     shown = "dropout is 0.1 where nothing else is said" if p is None else f"dropout={p}"
-    told = {"random": f"Two calls with the same input give the same output although {shown}: nothing is dropped."}
-    facts = {"random": not torch.equal(first, second)}
-    expected = dict.fromkeys(told, True)
-    return Seen("Dropout in train mode", facts, lambda: expected, told=told, says_it_all=p is None)
+    told = f"Two calls with the same input give the same output although {shown}: nothing is dropped."
+    facts = {"random": (not torch.equal(first, second), told)}
+    return seen_facts("Dropout in train mode", facts, says_it_all=p is None)
 
 
 def seen_in_train_mode(case: Called, p: float | None) -> Seen:
@@ -130,11 +113,6 @@ def seen_default_dropout(subject: Subject, case_with: Callable[[float | None], C
 
     first = output(None)
     yield seen_in_train_mode(case_with(None), None)
-    told = {"0.1": "Where nothing else is said, dropout is 0.1. Here it is another number."}
+    told = "Where nothing else is said, dropout is 0.1. Here it is another number."
     same_as_named = torch.equal(output(0.1), first) or not torch.equal(output(None), first)  # random in its own way
-    yield Seen("The default of dropout", {"0.1": same_as_named}, lambda: {"0.1": True}, told=told, says_it_all=True)
-
-
-def _varies(kept: torch.Tensor, axis: int) -> bool:
-    """Whether what is kept differs along an axis."""
-    return bool((kept != kept.narrow(axis, 0, 1)).any())
+    yield seen_facts("The default of dropout", {"0.1": (same_as_named, told)}, says_it_all=True)

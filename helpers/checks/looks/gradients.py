@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import torch
+from torch import nn
 
 from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import Draw
-from helpers.checks.engine.seen import Seen
+from helpers.checks.engine.seen import Seen, same, seen_facts
 
 
 def seen_gradients(
@@ -58,3 +59,46 @@ def seen_gradients(
         shown = name if name.startswith("the ") else f"`{name}`"
         what = f"The gradient of {shown}{when}"
         yield Seen(what, gradient, functools.partial(expected_for, name), axes.get(name, ()), sizes)
+
+
+def seen_reached(
+    subject: Subject,
+    draw: Draw,
+    layer: nn.Module,
+    call: Callable[[], torch.Tensor],
+    known: Collection[torch.Tensor],
+) -> Iterator[Seen]:
+    """Yield whether a gradient reaches the parameters that the check has no formula for, where there are any.
+
+    Parameters
+    ----------
+    subject, draw
+        As a step is handed them.
+    layer : nn.Module
+        In eval mode.
+    call : callable
+        Gives its output.
+    known : collection of tensor
+        Parameters whose gradients are compared with a formula's.
+    """
+    ids = {id(parameter) for parameter in known}
+    others = {name: p for name, p in layer.named_parameters() if id(p) not in ids}
+    output, draw = call(), draw.again("other gradients")
+    got = subject.gradients(output, list(others.values()), draw.normal(*output.shape))
+    facts = {}
+    for (name, parameter), gradient in zip(others.items(), got, strict=True):
+        # Frozen zeros are a way to have no bias; and where there is no memory, say, nothing depends on its projection.
+        if gradient is None and (parameter.requires_grad or bool(parameter.any())):
+            told = f"No gradient reaches `{name}`, although the output depends on it: is it, or something on the way, "
+            facts[name] = (not _matters(parameter, call, draw), told + "detached or turned into NumPy?")
+    yield seen_facts("Learning", facts)
+
+
+@torch.no_grad()
+def _matters(parameter: torch.Tensor, call: Callable[[], torch.Tensor], draw: Draw) -> bool:
+    """Whether the output is another one with other numbers in a parameter."""
+    output, before = call(), parameter.clone()
+    parameter.add_(draw.normal(*parameter.shape))
+    moved = call()
+    parameter.copy_(before)
+    return not same(output, moved)

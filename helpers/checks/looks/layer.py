@@ -9,7 +9,7 @@ import torch
 
 from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import PER_HEAD, Draw
-from helpers.checks.engine.seen import Seen, same
+from helpers.checks.engine.seen import Seen, same, seen_facts
 from helpers.checks.engine.trouble import Trouble
 from helpers.checks.looks.case import Case, Mask
 from helpers.checks.looks.devices import seen_elsewhere
@@ -18,11 +18,9 @@ from helpers.checks.looks.dropout import (
     in_train_mode,
     seen_default_dropout,
     seen_in_train_mode,
-    seen_unasked_dropout,
-    seen_without_dropout,
+    seen_the_same_twice,
 )
-from helpers.checks.looks.gradients import seen_gradients
-from helpers.checks.looks.numerical_gradients import seen_other_gradients
+from helpers.checks.looks.gradients import seen_gradients, seen_reached
 from helpers.checks.looks.strides import seen_scattered
 from helpers.checks.looks.used_before import overwrite, second_call
 
@@ -62,7 +60,7 @@ def gradients(subject: Subject, draw: Draw, case: Kind, empty: bool = False, **s
     axes = {name: case.takes[name].axes.split() for name in inputs}  # type: ignore[union-attr]
     leaves = inputs | fitted.parameters
     yield from seen_gradients(subject, draw, came, leaves, right, exact, axes, a_case.sizes, a_case.words)
-    yield from seen_other_gradients(subject, draw, a_case.layer.module, a_case.call, fitted.parameters.values())
+    yield from seen_reached(subject, draw, a_case.layer.module, a_case.call, fitted.parameters.values())
 
 
 def _with_an_empty_row(case: Case, settings: Mapping[str, Any]) -> Case:
@@ -77,7 +75,7 @@ def eval_mode(subject: Subject, draw: Draw, case: Kind, **settings: Any) -> Iter
     """No dropout in eval mode."""
     a_case = case(subject, draw, dropout=P, **settings)
     first, second = a_case.call(), a_case.call()
-    yield seen_without_dropout(first, second)
+    yield seen_the_same_twice(first, second)
     yield a_case.seen(f"The output in eval mode with dropout={P}", first)
 
 
@@ -91,7 +89,7 @@ def train_mode(subject: Subject, draw: Draw, case: Kind, twice: bool = False, **
 
     came = call()
     if twice:
-        yield seen_unasked_dropout(came, call())
+        yield seen_the_same_twice(came, call(), asked=False)
     seen = a_case.seen("The output in train mode with dropout=0", came)
     seen.alone = lambda: call(first_only=True)
     yield seen
@@ -146,10 +144,10 @@ def second_use(subject: Subject, draw: Draw, case: Kind, **settings: Any) -> Ite
 def order(subject: Subject, draw: Draw, case: Kind, **settings: Any) -> Iterator[Seen]:
     """By place, the arguments come in their order."""
     a_case = case(subject, draw, **settings)
-    told = {
-        "order": f"Handed over by place, as in `{case.noun}({', '.join(case.takes)})`, the arguments of `forward` are "
+    told = (
+        f"Handed over by place, as in `{case.noun}({', '.join(case.takes)})`, the arguments of `forward` are "
         "taken for each other."
-    }
+    )
     wanted = a_case.call()
     try:
         came = subject.tensor(a_case.layer.module, *a_case.given.values())
@@ -157,7 +155,7 @@ def order(subject: Subject, draw: Draw, case: Kind, **settings: Any) -> Iterator
         if trouble.key[0] != "raised":
             raise
         came = torch.zeros(())
-    yield Seen("The order of the arguments", {"order": same(came, wanted)}, lambda: {"order": True}, told=told)
+    yield seen_facts("The order of the arguments", {"order": (same(came, wanted), told)})
 
 
 def elsewhere(subject: Subject, draw: Draw, case: Kind, **settings: Any) -> Iterator[Seen]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -50,3 +51,14 @@ def describe_outcome(came: Any) -> str:
     if isinstance(came, torch.Tensor):
         return f"an output of shape {tuple(came.shape)}"
     return type(came).__name__
+
+
+def refused_or_told(came: Any, input_: str) -> tuple[bool | str, str]:
+    """Return, as facts are seen, whether an input was refused, or else what came; and what to tell a student."""
+    kind = describe_outcome(came)
+    return isinstance(came, Refusal) or kind, f"{input_} should raise a ValueError; here comes {kind}."
+
+
+def names_numbers(came: Any, *numbers: int) -> bool:
+    """Whether an error's message says these numbers."""
+    return {*map(str, numbers)} <= set(re.findall(r"\d+", getattr(came, "message", "")))

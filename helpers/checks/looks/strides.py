@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from helpers.checks.answer.subject import Subject
-from helpers.checks.engine.seen import Seen, same
+from helpers.checks.engine.seen import Seen, same, seen_facts
 from helpers.checks.engine.trouble import Trouble
 
 NOT_CONTIGUOUS = (
@@ -39,8 +39,8 @@ def seen_scattered(subject: Subject, answer: Callable[..., torch.Tensor], *input
     except Trouble:
         came = None
     pairs = zip(_all(came), _all(wanted), strict=False)
-    facts = {"the same": came is not None and all(same(one, other) for one, other in pairs)}
-    return Seen("For inputs that are not contiguous, what comes", facts, lambda: {"the same": True})
+    agree = came is not None and all(same(one, other) for one, other in pairs)
+    return seen_facts("For inputs that are not contiguous, what comes", {"the same": (agree, "")})
 
 
 def _all(value: object) -> list[object]:

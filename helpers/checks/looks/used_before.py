@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import torch
 
-from helpers.checks.engine.trouble import Trouble
+from helpers.checks.engine.trouble import told_first
 
 
-@contextmanager
-def second_call(which: str = "with other sizes") -> Iterator[None]:
+def second_call(which: str = "with other sizes") -> AbstractContextManager[None]:
     """Explain an answer that stops when it is called once more."""
-    try:
-        yield
-    except Trouble as trouble:
-        if trouble.key[0] != "raised":
-            raise
-        sentence = (
-            f"It works once. Called again {which}, it stops: does it keep something of the first call, such as a mask "
-            f"or a size? {trouble.sentence}"
-        )
-        raise Trouble(sentence, "kept", *trouble.key) from None
+    told = "it stops: does it keep something of the first call, such as a mask or a size?"
+    return told_first(f"It works once. Called again {which}, {told}", "kept")
 
 
 def overwrite(*tensors: torch.Tensor | None, by: Sequence[torch.Tensor | None]) -> None:

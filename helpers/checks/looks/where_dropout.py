@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from helpers.checks.engine.seen import Seen
+from helpers.checks.engine.seen import Seen, seen_facts
 
 
 def all_kept(numbers: int) -> torch.Tensor:
@@ -64,9 +64,10 @@ def seen_dropout(
     near = _near(came, ways)
     is_known = bool(near.any(1).all())
     # Where it is not, what came itself tells one mistake from another.
-    facts: dict[str, Any] = {"a way": is_known or tuple(f"{float(value):.3g}" for value in came[0].detach())}
+    instead = tuple(f"{float(value):.3g}" for value in came[0].detach())
     places = " and ".join(", ".join(told).rsplit(", ", 1))
-    words = {"a way": f"Dropping some of {places}, and dividing the rest by 1 - {p}, never gives what comes out here."}
+    never = f"Dropping some of {places}, and dividing the rest by 1 - {p}, never gives what comes out here."
+    facts: dict[str, tuple[Any, str]] = {"a way": (is_known or instead, never)}
     for place, bits in kept.items() if is_known else ():
         # A number that is 0 anyway may be dropped or not: then two ways are near, and that number counts for nothing.
         was_kept, was_dropped = ((near.float() @ (bits == value).float()) > 0 for value in (1, 0))
@@ -78,21 +79,18 @@ def seen_dropout(
         alike = [
             bool((rows == rows.narrow(axis, 0, 1)).all()) for axis in (0, 1) if min(rows.shape[axis], len(rows)) > 1
         ]
-        facts |= {f"{place} dropped": share > 0, f"{place} as often": abs(share - p) < margin}
-        facts[f"{place} one by one"] = not any(alike)
-        words |= {
-            f"{place} dropped": told[place],
-            f"{place} as often": f"About {p:.0%} of {place} should be dropped; here it is {share:.0%}.",
-            f"{place} one by one": f"Of {place}, each number should be dropped on its own; here they go together.",
-        }
-    return Seen(what, facts, lambda: dict.fromkeys(facts, True), told=words)
+        how_many = f"About {p:.0%} of {place} should be dropped; here it is {share:.0%}."
+        together = f"Of {place}, each number should be dropped on its own; here they go together."
+        facts[f"{place} dropped"] = (share > 0, told[place])
+        facts[f"{place} as often"] = (abs(share - p) < margin, how_many)
+        facts[f"{place} one by one"] = (not any(alike), together)
+    return seen_facts(what, facts)
 
 
 def seen_left_out(what: str, missing: Collection[str]) -> Seen:
     """Return that nothing is ever dropped at the places that are `missing`, all of which are named."""
     places = " and ".join(", ".join(missing).rsplit(", ", 1))
-    told = {"left out": f"Nothing is ever dropped of {places}."}
-    return Seen(what, {"left out": tuple(missing)}, lambda: {"left out": ()}, told=told)
+    return seen_facts(what, {"left out": (tuple(missing) or True, f"Nothing is ever dropped of {places}.")})
 
 
 def subsets(places: Sequence[str]) -> Iterator[tuple[str, ...]]:
