@@ -94,11 +94,12 @@ def seen_reached(
     yield seen_facts("Learning", facts)
 
 
-@torch.no_grad()
 def _matters(parameter: torch.Tensor, call: Callable[[], torch.Tensor], draw: Draw) -> bool:
     """Whether the output is another one with other numbers in a parameter."""
-    output, before = call(), parameter.clone()
-    parameter.add_(draw.normal(*parameter.shape))
+    output, before = call(), parameter.detach().clone()
+    with torch.no_grad():  # not around a call, which would switch gradients on again
+        parameter.add_(draw.normal(*parameter.shape))
     moved = call()
-    parameter.copy_(before)
+    with torch.no_grad():
+        parameter.copy_(before)
     return not same(output, moved)
