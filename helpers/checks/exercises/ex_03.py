@@ -1,4 +1,4 @@
-"""Exercise 3, self-attention with several heads: what goes in, what is right, what is looked at, and mistakes."""
+"""Exercise 3, self-attention with many heads: what goes in, what is right, what is looked at, and mistakes."""
 
 from __future__ import annotations
 
@@ -268,7 +268,7 @@ def output(right: str, **settings: Any) -> Step:
 
 EXERCISE = Exercise(
     id="3",
-    title="self-attention with several heads",
+    title="self-attention with many heads",
     passed="Projections, heads, masks, context, gradients and dropout agree with torch's own layers.",
     hints={1: ("several heads", "context", "head_dim"), 2: ("one head", "masks", "masks with a context")},
     steps=(
