@@ -197,7 +197,7 @@ in_town = bank.get_value_attention(word_vectors, "bank", "bank customer need mon
 bank.draw_value_attention(in_town)
 
 # %% [markdown]
-# The same word, the same vector, two neighbourhoods. (The largest weight goes to `bank` itself in both: no vector is more like the query than the query.) The grey bars are the words of the line itself, which the value is made of; the
+# The same word, the same vector, two neighbourhoods. (In both, the largest weight goes to `bank` itself, because a vector fits itself best of the four.) The grey bars are the words of the line itself, which the value is made of; the
 # green ones are what it leads to. Side by side:
 
 # %%
@@ -419,7 +419,7 @@ scale.draw_saturation(width=64)
 scale.saturation_demo()
 
 # %% [markdown]
-# At a width of 64, common in Transformers, one key has nearly everything in most draws: the orange curve is far below one bit. Divided, the blue one stays level.
+# At a width of 64, common in Transformers, one key gets most of the weight in most draws: the orange curve lies below one bit. Divided, the blue one stays level.
 #
 # Last, a matter of arithmetic. Softmax is $e^{s_i} / \sum_j e^{s_j}$, and $e^{1000}$ is too large for a computer.
 # Subtracting the same number from all scores changes nothing, because $e^{s-m} = e^s / e^m$ and the $e^m$ cancel. So subtract the maximum:

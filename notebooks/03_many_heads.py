@@ -288,12 +288,8 @@ checks.self_attention(SelfAttention)
 layer = SelfAttention(embed_dim=4, num_heads=2, head_dim=1, dropout=0)
 with torch.no_grad():
     layer.to_queries.weight.copy_(torch.tensor([[0, 0, 2.5, 0], [0, 0, 2.5, 0]]))  # in both heads, actions ask
-    layer.to_keys.weight.copy_(
-        torch.tensor([[2.5, 0, 0, 0], [0, 2.5, 0, 0]])
-    )  # head 1 finds what lives, head 2 what is drunk
-    layer.to_values.weight.copy_(
-        torch.tensor([[1, 0, 0, 0], [0, 1, 0, 0]])
-    )  # head 1 tells the first number, head 2 the second
+    layer.to_keys.weight.copy_(torch.tensor([[2.5, 0, 0, 0], [0, 2.5, 0, 0]]))  # head 1: the living answer; 2: drinks
+    layer.to_values.weight.copy_(torch.tensor([[1, 0, 0, 0], [0, 1, 0, 0]]))  # 1 tells the first number, 2 the second
     layer.unify_heads.weight.copy_(torch.tensor([[1, 0], [0, 1], [0, 0], [0, 0]]))  # side by side
     layer.unify_heads.bias.zero_()
     output = layer(vectors[None])  # (1, 5, 4)

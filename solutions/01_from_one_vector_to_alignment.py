@@ -132,7 +132,7 @@ print(dates.split_words("ruth left oslo on 3 apr 1997"))
 date_accuracy.draw_lengths(test_lines)
 
 # %% [markdown]
-# The longest has 49. Lines that name one day are short, nearly all lines above 30 words name two; remember this for section 7.
+# The longest has 49. Lines that name one day are short; nearly all lines of more than 30 words name two. Remember this for section 7.
 #
 # No day occurs twice in the whole diary. So a model cannot learn the days of the test lines by heart: it must read.
 
