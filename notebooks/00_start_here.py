@@ -127,20 +127,23 @@ except checks.CheckFailed as failed:
 # - **Any right answer passes**, in any style, if it keeps the names and arguments that the skeleton gives: the check finds your work by
 #   them, and so do later cells. Numbers are fresh at each run.
 # - **If you fail at the same place again**, the check names the folded hint that is about it.
-# - **You are never stuck for good.** Under each check stands a line that imports our answer. Use it, go on, and come back.
+# - **You are never stuck for good.** From lesson 1 on, a line under each check imports our answer. Use it, go on, and come back.
 # - **“What you should see”** and **“One answer”** unfold ours, so that you can compare.
-# - **After *Run All*** with blanks open, all stops at the first check: the page ends in empty cells, and the red sentence that says
-#   why is further up.
+# - **After *Run All*** with blanks open, everything stops at the first check: the page ends in empty cells, and the red sentence that
+#   says why is further up.
+#
+# Your average at work, on the three friends:
 
 # %% tags=["expected-output"]
 ratings = torch.tensor([2.0, 3.0, 5.0])
 trust = torch.tensor([0.2, 0.2, 0.6])
 average = weighted_average(ratings, trust)
 plots.bars(
-    ["first friend", "second friend", "third friend", "weighted average"],
+    ["first friend (weight 0.2)", "second friend (weight 0.2)", "third friend (weight 0.6)", "weighted average"],
     [*ratings.tolist(), float(average)],
-    title="The weighted average lies nearest to whom you trust",
+    title="Most weight on the third friend: 4 stars, not 3.33",
     xlabel="stars",
+    colour=[plots.BLUE] * 3 + [plots.VERMILION],
 )
 
 # %% tags=["form"]
@@ -171,7 +174,8 @@ feedback_box("00, section 2")
 # %% [markdown]
 # ## 4. How far have you come? (1 minute)
 #
-# Checks that pass are kept in a small file on your own computer. Come back here whenever you like, and run this cell again:
+# Checks that pass are kept in a small file on your own computer. Come back here whenever you like, and run this cell again.
+# (Exercise 0 was only for practice, so it is not counted.)
 
 # %%
 progress_table({number: listed.title for number, listed in checks.EXERCISES.items() if listed.lesson != "00"})

@@ -132,6 +132,8 @@ print(dates.split_words("ruth left oslo on 3 apr 1997"))
 date_accuracy.draw_lengths(test_lines)
 
 # %% [markdown]
+# The longest has 49. Lines that name one day are short; nearly all lines of more than 30 words name two. Remember this for section 7.
+#
 # No day occurs twice in the whole diary. So a model cannot learn the days of the test lines by heart: it must read.
 
 # %% tags=["form"]
@@ -248,7 +250,7 @@ one_vector_model = DateTranslator(hidden_dim=68).to(DEVICE)
 one_vector_losses = train_translator(one_vector_model, train_lines, STEPS)
 
 # %% [markdown]
-# What does it write for lines that it has never seen? A cross stands where a single character is wrong, or more.
+# What does it write for lines that it has never seen? A cross marks each line in which at least one character is wrong.
 
 # %%
 by_one_vector = date_batches.write_dates(one_vector_model, test_lines, DEVICE)
@@ -267,7 +269,8 @@ date_accuracy.draw_exact_by_length(
 )
 
 # %% [markdown]
-# Whatever the line says has to fit into the same 68 numbers, and has to survive every update of the state on its way there.
+# From more than half of the short lines, it falls to almost none of the long ones. Whatever the line says has to fit into the same 68 numbers, and has to survive
+# every update of the state on its way there.
 
 # %% tags=["form"]
 feedback_box("01, section 3")
@@ -283,7 +286,7 @@ feedback_box("01, section 3")
 encoder_decoder.draw_shortcut(["3", "apr", "1", "9", "9", "7"], list("1997-0"), [0.04, 0.8, 0.1, 0.02, 0.02, 0.02])
 
 # %% [markdown]
-# The decoder's state is the question, the **query** $q$. Each of the encoder's states is a **key** $k_i$. A small network gives the score:
+# The decoder's state, as the step before has left it, is the question, the **query** $q$. Each of the encoder's states is a **key** $k_i$. A small network gives the score:
 #
 # $$\text{score}_i = v^\top \tanh(W q + U k_i) \qquad \text{weights} = \text{softmax}(\text{score}_1, \text{score}_2, \dots) \qquad \text{context} = \sum_i \text{weight}_i \, k_i$$
 #
@@ -364,8 +367,8 @@ plots.heatmap(
     weights,
     ["query 1", "query 2"],
     [f"key {number}" for number in range(1, 7)],
-    title="Before training, each key gets about its share",
-    xlabel="key",
+    title="Before training, about a quarter for each word",
+    xlabel="key (5 and 6 are padding)",
     ylabel="",
     colour_label="weight",
     vmin=0,
@@ -375,13 +378,17 @@ plots.heatmap(
 # %% tags=["form"]
 media.what_you_should_see("01_from_one_vector_to_alignment_1")
 
+# %% [markdown]
+# The four weights of the padding are 0. The others lie near a quarter: the matrices are still random and their scores small, so the layer
+# does not yet prefer any word by much.
+
 # %% tags=["form"]
 feedback_box("01, section 4")
 
 # %% [markdown]
 # ## 5. The same translator, with your attention (6 minutes)
 #
-# The same class, the same lines in the same order, as many steps. The states are a little narrower (64 numbers for 68), so that attention is not simply
+# The same class, the same lines in the same order, the same number of steps. The states are a little narrower (64 numbers instead of 68), so that attention is not simply
 # the larger model. (The decoder's own state still begins with the one vector; what it is told at each step is new.)
 
 # %%
@@ -413,7 +420,7 @@ date_accuracy.draw_exact_by_length(
 # %%
 advantage = date_accuracy.longest_quarter(test_lines, by_attention)
 advantage -= date_accuracy.longest_quarter(test_lines, by_one_vector)
-print("on the longest quarter of the lines, at least 30 points better:", advantage >= 0.30)
+print("on the longest quarter of the lines, at least 30 in 100 more are right:", advantage >= 0.30)
 
 # %% tags=["form"]
 feedback_box("01, section 5")
@@ -458,12 +465,14 @@ decoding_player.draw_step(decoding, step=5)
 # %% [markdown]
 # Play it, or move through it with the slider. Choose another line or type one; words that the diary never uses are named.
 #
-# **Predict first:** before each step, point at the word that it will look at. What does it look at to write a hyphen, about which nothing is to be known?
+# **Predict first:** before each step, point at the word that it will look at. And what does it look at for a hyphen? No word in the line says “hyphen”.
 
 # %%
 decoding_player.decoding_player(attention_model, [two_days, text, *(line.text for line in test_lines[:6])], DEVICE)
 
 # %% [markdown]
+# For a hyphen the weight is spread: the decoder counts for itself when one is due. Part of the weight is already on the words that it needs next.
+#
 # **Think! 1.** Name three tasks, other than translation, in which a model should look back at its input while it writes. What would be the query, what the keys?
 #
 # And: both of our models are recurrent. Reading a line, could a computer with a thousand processors work on all words at the same time?
@@ -491,7 +500,7 @@ feedback_box("01, section 6")
 # %% [markdown]
 # ## 7. Was it a fair comparison? (5 minutes, optional)
 #
-# Both models had about as many parameters, the same lines and as many steps. But is it really the *length* that one vector cannot bear? Long lines tend to name two days. Separate the two:
+# Both models had about the same number of parameters, the same lines, and the same number of steps. But is it really the *length* that one vector cannot bear? Long lines tend to name two days. Separate the two:
 #
 # **Predict first:** one curve for lines with one day, one for lines with two. Will they fall with the length?
 

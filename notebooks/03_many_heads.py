@@ -113,8 +113,8 @@ feedback_box("03, section 1")
 # %% [markdown]
 # ## 2. Three matrices: one vector, three jobs (8 minutes)
 #
-# Where does a head get its own weights from? In lesson 2 a word's vector was query, key and value all at once. Then every head would
-# compute the same thing, and each word would attend mostly to itself.
+# Where does a head get its own weights from? In lesson 2 a word's vector was query, key and value all at once. A second head that
+# compares the same vectors would get the same weights as the first, and each word would attend mostly to itself.
 #
 # Four numbers for each word now: alive, drinkable, an action, a description.
 
@@ -288,8 +288,8 @@ checks.self_attention(SelfAttention)
 layer = SelfAttention(embed_dim=4, num_heads=2, head_dim=1, dropout=0)
 with torch.no_grad():
     layer.to_queries.weight.copy_(torch.tensor([[0, 0, 2.5, 0], [0, 0, 2.5, 0]]))  # in both heads, actions ask
-    layer.to_keys.weight.copy_(torch.tensor([[2.5, 0, 0, 0], [0, 2.5, 0, 0]]))  # who? what lives; what? what is drunk
-    layer.to_values.weight.copy_(torch.tensor([[1, 0, 0, 0], [0, 1, 0, 0]]))  # tell the first, tell the second number
+    layer.to_keys.weight.copy_(torch.tensor([[2.5, 0, 0, 0], [0, 2.5, 0, 0]]))  # head 1: the living answer; 2: drinks
+    layer.to_values.weight.copy_(torch.tensor([[1, 0, 0, 0], [0, 1, 0, 0]]))  # 1 tells the first number, 2 the second
     layer.unify_heads.weight.copy_(torch.tensor([[1, 0], [0, 1], [0, 0], [0, 0]]))  # side by side
     layer.unify_heads.bias.zero_()
     output = layer(vectors[None])  # (1, 5, 4)
@@ -371,14 +371,18 @@ print("same output, to a millionth:", torch.allclose(our_output, their_output, r
 figure, axes = plots.panels(2, 4, width=10, height=5.2, sharex=True, sharey=True)
 for row, (name, weights) in enumerate({"yours": ours.attention.weights, "torch's": their_weights}.items()):
     for head in range(4):
-        axes[row, head].imshow(weights[1, head], vmin=0, vmax=0.6)
+        image = axes[row, head].imshow(weights[1, head], vmin=0, vmax=0.6)
         axes[row, head].set(
             title=f"{name}, head {head + 1}", xlabel="key" if row else "", ylabel="" if head else "query"
         )
+figure.colorbar(image, ax=axes, label="weight")
 figure
 
 # %% [markdown]
-# With a context of another length, they agree as well:
+# In the last two columns (places 4 and 5, counted from 0): they are padding, so nobody may look there. As queries, in the last two rows, they do look at words,
+# but nobody reads their answers.
+#
+# With a context of another length, yours and torch's agree as well:
 
 # %%
 context = torch.randn(2, 9, 48)
@@ -398,7 +402,7 @@ feedback_box("03, section 4")
 # all-MiniLM-L6-v2, a small relative of BERT. It was taught by imitating a larger model, then tuned to say which sentences mean
 # the same (lesson 8 tells more). The heads that are named below are its own; BERT-base (`DATA = "full"`) has others.
 #
-# A **tokenizer** cuts the text into pieces, and puts `[CLS]` in front and `[SEP]` behind.
+# A **tokenizer** cuts the text into pieces, and puts `[CLS]` in front and `[SEP]` behind. Loading takes a few seconds.
 
 # %%
 tokenizer = load_tokenizer(MODEL)
@@ -485,7 +489,13 @@ heads.head_demo(tokenizer, encoder, "The waiter brought the soup, but it was col
 # %% [markdown] tags=["answer"]
 # <details><summary>One answer</summary>
 #
-# In the first sentence `it` is the jug, in the second the cupboard. The head looks at the jug both times:
+# In the first sentence `it` is the jug, in the second the cupboard. The head looks at the jug both times.
+# Whatever it does, it does not use the meaning of *large* and *small*. And it does other things too: in *The old sailor drank hot tea*, it
+# looks from `drank` to `tea`. A name that you give a head after two pictures is a guess. To test it, look for sentences on which it would
+# fail.
+#
+# What there was to hunt for: the next-piece head is layer 2, head 9. From a verb to its object, layer 4, head 2 is one of several, and none of them does
+# so in every sentence. A rare word to try is `firkin`, which falls into `fir` and `##kin`.
 #
 # </details>
 
@@ -495,7 +505,7 @@ feedback_box("03, section 5")
 # %% [markdown]
 # ## 6. Where attention goes that has nothing to look for (6 minutes)
 #
-# You have seen it in almost every picture: a bright first column. So much attention to `[CLS]`, which is not even a word?
+# You have seen it in several heads, and as a bar beside `it` and `he`: a bright first column. So much attention to `[CLS]`, which is not even a word?
 # Let us measure it, over ten sentences.
 #
 # **Predict first:** of the attention that the words pay, which share goes to `[CLS]` and `[SEP]` together? There are about a dozen
@@ -546,7 +556,7 @@ result = occlusion.occlude("The waiter brought the soup, but it was cold.", toke
 occlusion.draw_occlusion(result)
 
 # %% [markdown]
-# Not so far apart: words that matter get more attention, on average over all 72 heads. But look closer. Without `but` hardly anything
+# `soup` moves it most, `waiter` gets most attention. Not so far apart: words that matter get more attention, on average over all 72 heads. But look closer. Without `but` hardly anything
 # changes, and yet it gets about two thirds of the attention that `soup` gets.
 #
 # And who looks at the average? People show *one* head. So compare each head alone with occlusion, over the ten sentences. A **rank correlation**
@@ -603,7 +613,7 @@ feedback_box("03, section 7")
 # - One weighted average cannot answer two questions. **Heads** cut the vectors into parts, and each part has its own weights.
 # - Three matrices give a word three jobs: **query** (what I look for), **key** (what I am found by), **value** (what I tell).
 # - You wrote `SelfAttention`: project, split, attend, unify. It gives what `nn.MultiheadAttention` gives.
-# - In a pretrained model, heads look at neighbours, at grammar, at meaning; and when they find nothing, they park on a token that says little.
+# - In a pretrained model, heads look at neighbours, at grammar, perhaps at meaning; and when they find nothing, they park on a token that says little.
 # - Weights show where a head looked, not why the model decided. Test with occlusion.
 #
 # Next: [lesson 4](04_transformer_block.ipynb) builds a whole Transformer block around your layer.

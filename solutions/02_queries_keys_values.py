@@ -95,7 +95,8 @@ except KeyError as error:
 soft_lookup.draw_lookups(temperatures, sharpness=0.2)
 
 # %% [markdown]
-# The nearest look-up jumps halfway between two keys. The weighted one is smooth, and that is what matters to us:
+# The nearest look-up jumps halfway between two keys. The weighted one is smooth. It misses the dots a little, because the other values always have a
+# say too. But smooth is what matters to us:
 # a smooth function has a useful slope everywhere, so gradient descent can learn *what to look for*.
 #
 # Here is the weighted look-up at ten, step by step. A **score** says how well each key fits the query. **Softmax** turns scores into
@@ -166,6 +167,9 @@ plots.bars(
     xlabel="cosine",
 )
 
+# %% [markdown]
+# About money and business, all of them. One vector has to serve both meanings, and the one that is more frequent in these texts has won: no river is left in it.
+
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("02, section 2")
 
@@ -190,7 +194,7 @@ in_town = bank.get_value_attention(word_vectors, "bank", "bank customer need mon
 bank.draw_value_attention(in_town)
 
 # %% [markdown]
-# The same word, the same vector, two neighbourhoods. The grey bars are the words of the line itself, which the value is made of; the
+# The same word, the same vector, two neighbourhoods. (In both, the largest weight goes to `bank` itself, because a vector fits itself best of the four.) The grey bars are the words of the line itself, which the value is made of; the
 # green ones are what it leads to. Side by side:
 
 # %%
@@ -359,6 +363,10 @@ mask = torch.tensor([True, True, True, False])[None, None, None, :]  # (b, h, tq
 attention(vectors, vectors, vectors, mask)
 attention.weights[0, 0].round(decimals=2)
 
+# %% [markdown]
+# The last column is 0, and each row shares its 1 among the three keys that are left (rounded, so a row may seem to miss by 0.01). The last *row* is still
+# there: the padding asks too, but nobody will read its answer.
+
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("02, section 4")
 
@@ -396,6 +404,9 @@ print("without the square root, same output:", torch.equal(unscaled, attention(q
 # Saturation is bad for learning too: where softmax is flat, its gradient is almost zero. Let us see when it happens. Draw
 # a query and 16 keys from a standard normal distribution. The dot product of two such vectors of width $d$ has standard deviation $\sqrt{d}$:
 # wide heads make large scores. Dividing by $\sqrt{d}$ undoes exactly this.
+#
+# Two numbers sum it up. The **entropy** says how evenly the weights are spread: 4 bits if all 16 keys get the same, 0 if one gets everything. The **Jacobian**
+# holds the derivatives of all weights with respect to all scores: if its norm is near 0, nothing is learned.
 
 # %%
 scale.draw_saturation(width=64)
@@ -407,6 +418,8 @@ scale.draw_saturation(width=64)
 scale.saturation_demo()
 
 # %% [markdown]
+# At a width of 64, common in Transformers, one key gets most of the weight in most draws: the orange curve lies below one bit. Divided, the blue one stays level.
+#
 # Last, a matter of arithmetic. Softmax is $e^{s_i} / \sum_j e^{s_j}$, and $e^{1000}$ is too large for a computer.
 # Subtracting the same number from all scores changes nothing, because $e^{s-m} = e^s / e^m$ and the $e^m$ cancel. So subtract the maximum:
 # then the largest term is $e^0 = 1$, and nothing overflows.
@@ -451,9 +464,9 @@ for word in ("movie", "bank", "money", "good"):
             print(f"{word:>6}, {name:>7}: {', '.join(other for other, _ in vectors.nearest_words(word, 7))}")
 
 # %% [markdown]
-# Neighbours tell you what a model has read. Where a word is frequent (`movie`, here), even a small text gives sensible neighbours; where it is rare,
-# they are noise. Models that are trained on more text know more company for each word, and that is a good part of why
-# lesson 8 starts from a pretrained one.
+# Neighbours tell you what a model has read. `movie` is frequent here, and even a small text gives it sensible neighbours. `bank` is rare, so chance has a say.
+# And `good` is nearly as frequent as `movie`, but it goes with almost anything, so its company tells little. A model that is trained on more text
+# has met each word in more company, and that is a good part of why lesson 8 starts from a pretrained one.
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("02, section 6")

@@ -44,7 +44,7 @@ EXERCISES: dict[str, Listed] = {
     "0": Listed("a weighted average", "00", "weighted_average"),
     "1": Listed("additive attention", "01", "additive_attention"),
     "2": Listed("scaled dot-product attention", "02", "dot_product_attention"),
-    "3": Listed("self-attention with several heads", "03", "self_attention"),
+    "3": Listed("self-attention with many heads", "03", "self_attention"),
     "4": Listed("the Transformer block", "04", "transformer_block"),
     "5": Listed("positional encoding", "05", "positional_encoding"),
     "6a": Listed("the causal mask", "06", "causal_mask"),

@@ -25,7 +25,7 @@ def draw_one_vector(words: Sequence[str], characters: Sequence[str]) -> Figure:
     characters
         What is written, a character a box.
     """
-    figure, axis, reads, writes = _two_rows(words, characters, "All that the decoder gets is one vector")
+    figure, axis, reads, writes = _two_rows(words, characters, "All that the decoder gets of the line is one vector")
     from helpers import plots
 
     middle = sum(reads) / len(reads)

@@ -134,7 +134,8 @@ def draw_layer(maps: HeadMaps, layer: int) -> Figure:
     for head, (row, column) in enumerate(places):
         ax.text(column * step - 0.5, row * step - 0.7, f"head {head + 1}", fontsize=10, va="bottom")
     ax.set_title(f"Layer {layer}: each head has a pattern of its own", pad=20)
-    ax.axis("off")
+    ax.set(xticks=[], yticks=[], xlabel="in each map: the pieces that are looked at", ylabel="the pieces that look")
+    ax.spines[:].set_visible(False)
     figure.colorbar(image, ax=ax, label="weight", shrink=0.7)
     return figure
 

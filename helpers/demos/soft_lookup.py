@@ -43,7 +43,7 @@ def draw_lookups(table: Mapping[float, float], sharpness: float) -> Figure:
             "nearest": [nearest_lookup(table, query) for query in queries],
             "weighted": [weighted_lookup(table, query, sharpness) for query in queries],
         },
-        title="Nearest jumps from value to value; weighted glides (dots: the keys)",
+        title="Nearest jumps from value to value; weighted glides (dots: the table)",
         xlabel="query (hour of the day)",
         ylabel="answer (degrees)",
     )

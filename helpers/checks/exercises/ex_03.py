@@ -1,4 +1,4 @@
-"""Exercise 3, self-attention with several heads: what goes in, what is right, what is looked at, and mistakes."""
+"""Exercise 3, self-attention with many heads: what goes in, what is right, what is looked at, and mistakes."""
 
 from __future__ import annotations
 
@@ -153,6 +153,11 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.SelfAttention).read(
     heads interleaved: The last axis is split into (d, h), so that neighbouring features go to different heads. It
     should be (h, d): head after head.
         self.num_heads, self.head_dim) => self.head_dim, self.num_heads).transpose(2, 3)
+    heads and width exchanged: The last two axes should be (h, d), and are (d, h): there are as many heads as a head is
+    wide.
+        self.num_heads, self.head_dim) => self.head_dim, self.num_heads)
+    values not cut into heads: The values are projected, but not cut into heads as queries and keys are.
+        self.to_values(context).view(b, tk, self.num_heads, self.head_dim) => self.to_values(context)
     one head: There is one head as wide as all of them: the projections are not split into heads.
         self.num_heads, self.head_dim) => 1, -1)
     unify_heads left out: The heads stand side by side, but `unify_heads` is never applied: nothing combines them.
@@ -187,6 +192,8 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.SelfAttention).read(
         b, t, _ = x.shape => x, context = context, x; b, t, _ = x.shape
     values from x: With a `context` only the keys come from it. The values have to come from it too, one for each key.
         self.to_values(context).view(b, tk, => self.to_values(x).view(b, t,
+    keys from x: With a `context` only the values come from it. The keys have to come from it too, one for each value.
+        self.to_keys(context).view(b, tk, => self.to_keys(x).view(b, t,
     as many keys as queries: Keys and values are reshaped with the length of x, but a `context` has a length of its own.
         tk = context.shape[1] => tk = t
     scaled by the model's width: The scores are divided by the square root of embed_dim. Each head is only head_dim
@@ -262,7 +269,7 @@ def output(right: str, **settings: Any) -> Step:
 
 EXERCISE = Exercise(
     id="3",
-    title="self-attention with several heads",
+    title="self-attention with many heads",
     passed="Projections, heads, masks, context, gradients and dropout agree with torch's own layers.",
     hints={1: ("several heads", "context", "head_dim"), 2: ("one head", "masks", "masks with a context")},
     steps=(
