@@ -8,6 +8,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -16,7 +17,6 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from tqdm.auto import tqdm
 
 from helpers import date_batches, dates
-from helpers.demos import pieces
 from helpers.masked_options import BLANK, in_eval_mode, parse_options, pieces_of
 from helpers.texts.byte_words import ALPHABET, split_words
 
@@ -572,7 +572,7 @@ def count_pairs(words: Mapping[tuple[str, ...], int]) -> Counter[tuple[str, str]
     """How often each pair of neighbouring pieces comes, in words that come so often."""
     pairs: Counter[tuple[str, str]] = Counter()
     for pieces, count in words.items():
-        for pair in zip(pieces, pieces[1:], strict=False):
+        for pair in pairwise(pieces):
             pairs[pair] += count
     return pairs
 
@@ -593,15 +593,13 @@ def merge_pair(pieces: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...
 
 
 # From lesson 11_pieces_of_words
-def learn_merges(
-    words: Mapping[tuple[str, ...], int], count: int
-) -> tuple[list[tuple[str, str]], list[int]]:
+def learn_merges(words: Mapping[tuple[str, ...], int], count: int) -> tuple[list[tuple[str, str]], list[int]]:
     """Byte-pair encoding: up to `count` merges in order, and how many words each of them touched."""
     spelled, often = list(words), list(words.values())
     pairs = Counter(count_pairs(words))
     holders: defaultdict[tuple[str, str], set[int]] = defaultdict(set)  # pair -> the words that hold it
     for word, pieces in enumerate(spelled):
-        for pair in zip(pieces, pieces[1:], strict=False):
+        for pair in pairwise(pieces):
             holders[pair].add(word)
     numbers = {piece: number for number, piece in enumerate(ALPHABET)}
     merges: list[tuple[str, str]] = []
@@ -635,7 +633,7 @@ def encode(text: str, merges: Sequence[tuple[str, str]]) -> list[str]:
     for word in split_words(text):
         pieces = known.get(word, word)
         while word not in known:
-            pair = min(zip(pieces, pieces[1:], strict=False), key=lambda pair: learned.get(pair, math.inf), default=None)
+            pair = min(pairwise(pieces), key=lambda pair: learned.get(pair, math.inf), default=None)
             if pair not in learned:
                 known[word] = pieces
             else:

@@ -40,15 +40,16 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 
 from helpers import checks, plots
 from helpers.data import load_sentences
-from helpers.demos import piece_costs, pieces
+from helpers.demos import piece_costs, text_pieces
 from helpers.device import set_device
 from helpers.feedback import feedback_box
 from helpers.pretrained import load_storyteller
 from helpers.seeding import set_seed
-from helpers.texts.byte_words import ALPHABET, CHARACTERS, count_words, join_pieces, split_words
+from helpers.texts.byte_words import ALPHABET, count_words, join_pieces, split_words
 from helpers.texts.six_languages import SENTENCE, TEXTS
 
 plots.use_course_style()
@@ -78,7 +79,9 @@ new_words = [word for sentence in test_sentences for word in split_words(sentenc
 unknown = [word for word in new_words if word not in words]
 
 print(f"{len(words):,} different words in {len(train_sentences):,} sentences")
-print(f"of {len(new_words):,} words in new sentences, {len(unknown):,} are unknown: {len(unknown) / len(new_words):.1%}")
+print(
+    f"of {len(new_words):,} words in new sentences, {len(unknown):,} are unknown: {len(unknown) / len(new_words):.1%}"
+)
 print("such as:", ", ".join(join_pieces(word).strip() for word in unknown[3:60:7]))
 
 # %% [markdown]
@@ -88,7 +91,7 @@ print("such as:", ", ".join(join_pieces(word).strip() for word in unknown[3:60:7
 
 # %%
 text = "an unfilmable story"
-pieces.draw_pieces(
+text_pieces.draw_pieces(
     {
         "words": ["an", "?", "story"],
         "pieces": ["an", " un", "film", "able", " story"],
@@ -113,7 +116,7 @@ feedback_box("11, section 1")
 # **Predict first:** how many bytes does each of these characters take?
 
 # %%
-for character in "f é 東 🙂".split():
+for character in ["f", "é", "東", "🙂"]:
     print(character, list(character.encode("utf-8")))
 
 # %% [markdown]
@@ -127,13 +130,15 @@ for character in "f é 東 🙂".split():
 for word in split_words("A café, films of 1997!"):
     print(word)
 
-pieces.draw_pieces(
-    {"words": ["A", " café", ",", " films", " of", " 1997", "!"], "bytes": list("A café, films of 1997!")},
+cut = split_words("A café, films of 1997!")
+text_pieces.draw_pieces(
+    {"words": ["".join(word) for word in cut], "bytes": [byte for word in cut for byte in word]},
     title="Each word keeps the space before it, so no space is lost",
-    plain=True,
 )
 
 # %% [markdown]
+# (In pictures, ␣ is a space, and a byte that is no whole character is written as a number in hex: `C3 A9` is `é`.)
+#
 # A common mistake is to split at spaces and throw them away. Then nobody can tell `film!` from `film !`, and what you decode is not what you encoded.
 
 # %%
@@ -173,7 +178,7 @@ for word, count in ten_words.items():
 #
 # <details><summary>Hint 1</summary>
 #
-# `zip(pieces, pieces[1:])` walks through a word's neighbours: the first piece with the second, the second with the third, and so on.
+# `pairwise(pieces)` walks through a word's neighbours: the first piece with the second, the second with the third, and so on. `zip(pieces, pieces[1:])` does the same.
 #
 # </details>
 #
@@ -283,9 +288,11 @@ for step in range(6):
     best = min(ties, key=lambda pair: (numbers[pair[0]], numbers[pair[1]]))
     numbers[best[0] + best[1]] = len(numbers)
     rounds.append({merge_pair(word, best): count for word, count in rounds[-1].items()})
-    print(f"round {step + 1}: {best[0]:>4} + {best[1]:<3} comes {most} times{', as others do' if len(ties) > 1 else ''}")
+    print(
+        f"round {step + 1}: {best[0]:>4} + {best[1]:<3} comes {most} times{', as others do' if len(ties) > 1 else ''}"
+    )
 
-pieces.draw_pieces(
+text_pieces.draw_pieces(
     {
         f"after {done}": [piece for word in rounds[done] for piece in (*word, " ")][:-1]
         for done in (0, 3, 6)
@@ -326,15 +333,13 @@ feedback_box("11, section 3")
 
 
 # %%
-def learn_merges(
-    words: Mapping[tuple[str, ...], int], count: int
-) -> tuple[list[tuple[str, str]], list[int]]:
+def learn_merges(words: Mapping[tuple[str, ...], int], count: int) -> tuple[list[tuple[str, str]], list[int]]:
     """Byte-pair encoding: up to `count` merges in order, and how many words each of them touched."""
     spelled, often = list(words), list(words.values())
     pairs = Counter(count_pairs(words))
     holders: defaultdict[tuple[str, str], set[int]] = defaultdict(set)  # pair -> the words that hold it
     for word, pieces in enumerate(spelled):
-        for pair in zip(pieces, pieces[1:], strict=False):
+        for pair in pairwise(pieces):
             holders[pair].add(word)
     numbers = {piece: number for number, piece in enumerate(ALPHABET)}
     merges: list[tuple[str, str]] = []
@@ -369,13 +374,13 @@ print("the last:  ", [left + right for left, right in merges[-6:]])
 print(f"words touched: {sum(touched):,}; counted from scratch each time: {len(words) * MERGES:,}")
 
 # %%
+merge_numbers = range(1, MERGES + 1)
 plots.curves(
-    range(1, MERGES + 1),
-    {"touched": touched, "from scratch": [len(words)] * MERGES},
-    title="After a hundred merges, few words are touched",
-    xlabel="merge",
-    ylabel="words looked at",
-    log_x=True,
+    merge_numbers,
+    {"touched": list(accumulate(touched)), "from scratch": [len(words) * number for number in merge_numbers]},
+    title="Few words hold the pair",
+    xlabel="merges so far",
+    ylabel="words looked at so far",
     log_y=True,
 )
 
@@ -423,7 +428,7 @@ def encode(text: str, merges: Sequence[tuple[str, str]]) -> list[str]:
     for word in split_words(text):
         pieces = known.get(word, word)
         while word not in known:
-            pair = min(zip(pieces, pieces[1:], strict=False), key=lambda pair: learned.get(pair, math.inf), default=None)
+            pair = min(pairwise(pieces), key=lambda pair: learned.get(pair, math.inf), default=None)
             if pair not in learned:
                 known[word] = pieces
             else:
@@ -433,17 +438,17 @@ def encode(text: str, merges: Sequence[tuple[str, str]]) -> list[str]:
 
 
 # %%
-vocabulary = pieces.number_pieces(merges)
+vocabulary = text_pieces.number_pieces(merges)
 examples = ["The film is unfilmable.", "東京 🙂 é", "for i in range(10):\n    print(i)  "]
 for example in examples:
     cut = encode(example, merges)
     print(f"{example!r}: {len(cut)} pieces; back: {join_pieces(cut) == example}; ", end="")
     print("as the library does:", [vocabulary[piece] for piece in cut] == library.encode(example).ids)
 
-pieces.draw_pieces(
+text_pieces.draw_pieces(
     {f"text {place}": encode(example, merges) for place, example in enumerate(examples, 1)},
     vocabulary,
-    title="Each piece and its number (bytes that are no whole character: in hex)",
+    title="Each piece and its number",
 )
 
 # %% [markdown]
@@ -453,15 +458,15 @@ pieces.draw_pieces(
 # Try it. Type anything, and move the slider. **Predict first:** with 0 merges, how many pieces does `café` have?
 
 # %%
-figure, words_for_it = pieces.pieces_of_text("café", [], encode)
+figure, words_for_it = text_pieces.pieces_of_text("café", [], encode)
 print(words_for_it)
 figure
 
 # %%
-pieces.pieces_demo(encode, merges)
+text_pieces.pieces_demo(encode, merges)
 
 # %% [markdown]
-# Five, one for each byte: `é` has two. (`C3` and `A9` are their names in hex.)
+# Five, one for each byte: `é` has two.
 
 # %% tags=["form"]
 feedback_box("11, section 5")
@@ -565,7 +570,7 @@ feedback_box("11, section 7")
 
 # %%
 spellings = ["film", " film", "Film", " Film", "FILM", "films"]
-pieces.draw_pieces(
+text_pieces.draw_pieces(
     {repr(spelling): encode(spelling, merges) for spelling in spellings},
     vocabulary,
     title="One word to you, other numbers to a model",
@@ -573,16 +578,16 @@ pieces.draw_pieces(
 
 # %%
 firsts = {encode(spelling, merges)[0] for spelling in spellings}
-print(f"{len(firsts)} different first pieces:", ", ".join(sorted(pieces.name_piece(piece) for piece in firsts)))
+print(f"{len(firsts)} different first pieces:", ", ".join(sorted(text_pieces.name_piece(piece) for piece in firsts)))
 
 # %% [markdown]
 # With and without a space, with and without a capital: other pieces, with vectors that have to learn separately that they mean the same. So a space at the end of what you ask a model can change its answer: the next piece
 # would have brought its own.
 #
-# Now letters and numbers. How many `e` are in ` everywhere`? And which of the numbers is larger?
+# Now letters and numbers. **Predict first:** is a year one piece?
 
 # %%
-pieces.draw_pieces(
+text_pieces.draw_pieces(
     {
         "letters": encode(" everywhere", merges),
         "numbers": encode(" 1997 2007 10000 1000 123456", merges),
@@ -593,8 +598,9 @@ pieces.draw_pieces(
 )
 
 # %% [markdown]
-# You count the letters by looking. A model must have learned by heart what each number spells. And a year that comes often may be one piece, where its neighbour is two or three: digits do not line up as they
-# do on paper. Some models therefore cut numbers into single digits.
+# Not here: these sentences hold few years. Compare ` 1997` with ` 2007`, and both with the sum: the cuts fall in different places, so digits do not line up as they do on paper. Some models therefore cut all numbers into single digits.
+#
+# And how many `e` are in ` everywhere`? You count by looking. A model must have learned by heart what each of its pieces spells.
 #
 # **Think! 11.4** Why is it hard for such a model to turn a word round, letter by letter?
 
@@ -630,7 +636,7 @@ print("your encode, its merges:", encode(line, their_merges) == tokenizer.tokeni
 
 # %%
 line = "Once upon a time the princess said: a predictable thriller, boring characters!"
-pieces.draw_pieces(
+text_pieces.draw_pieces(
     {"yours": encode(line, merges), "storyteller": encode(line, their_merges)},
     title="A vocabulary knows what it has read",
 )

@@ -32,7 +32,7 @@ def draw_costs(sizes: Sequence[int], costs: Sequence[float], words: tuple[int, f
     ax = figure.axes[0]
     for text in list(ax.texts):
         text.remove()  # the line is named below
-    ax.plot([sizes[-1], words[0]], [costs[-1], words[1]], linestyle=":", color=plots.GREY)
+    ax.plot([sizes[-1], words[0]], [costs[-1], words[1]], linestyle=":", color=plots.BLUE)
     ax.plot([sizes[0]], [costs[0]], "s", color=plots.VERMILION, markersize=8)
     ax.plot([words[0]], [words[1]], "D", color=plots.GREEN, markersize=8)
     ticks = [256, 512, 1024, 2256, 10_000, 40_000]

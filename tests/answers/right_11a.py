@@ -13,7 +13,7 @@ Words = Mapping[tuple[str, ...], int]
 def with_zip(words: Words) -> Any:
     pairs: Counter[tuple[str, str]] = Counter()
     for pieces, count in words.items():
-        for pair in zip(pieces, pieces[1:], strict=False):
+        for pair in zip(pieces, pieces[1:], strict=False):  # noqa: RUF007
             pairs[pair] += count
     return pairs
 

@@ -56,7 +56,7 @@ def in_a_list(pieces: Pieces, pair: Pair) -> Pieces:
 
 def with_a_flag(pieces: Pieces, pair: Pair) -> Pieces:
     merged, skip = [], False
-    for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
+    for piece, following in zip(pieces, [*pieces[1:], None], strict=False):
         if skip:
             skip = False
         elif (piece, following) == pair:

@@ -110,42 +110,42 @@ MISTAKES = Mistakes(layers.count_pairs).read(
     the count of the last word: A pair keeps the count of the last word that holds it. Add the counts up, with `+=`.
         pairs[pair] += count => pairs[pair] = count
     once a word: A pair that stands in a word several times is counted once for that word. Each time counts.
-        zip(pieces, pieces[1:], strict=False) => {*zip(pieces, pieces[1:])}
+        pairwise(pieces) => {*zip(pieces, pieces[1:])}
     only every second pair: Only every second pair of neighbours is counted: the first piece with the second, the third
     with the fourth. The second with the third are neighbours too.
-        zip(pieces, pieces[1:], strict=False) => zip(pieces[::2], pieces[1::2])
+        pairwise(pieces) => zip(pieces[::2], pieces[1::2])
     no overlap: Pairs that share a piece are counted once: in `a a a`, `a a` comes twice. (Only merging avoids overlap.)
-        for pair in zip(pieces, pieces[1:], strict=False): =>
-        last = -2\n        for place, pair in enumerate(zip(pieces, pieces[1:], strict=False)):\n            if place == last + 1 and pair == pieces[last:last + 2]:\n                continue\n            last = place
+        += count => += count * (pair != before)\n            before = None if pair == before else pair
+        for pair in => before = None\n        for pair in
     letters instead of pieces: These are pairs of letters. A piece may have several letters: pair whole pieces.
-        zip(pieces, pieces[1:], strict=False) => zip(''.join(pieces), ''.join(pieces)[1:])
+        pairwise(pieces) => zip(''.join(pieces), ''.join(pieces)[1:])
     across words: The last piece of a word is paired with the first one of the next. Pairs stand inside a word.
-        pairs: Counter[tuple[str, str]] = Counter() => pairs = Counter(); last = None
-        for pair in zip(pieces, pieces[1:], strict=False): =>
-        line = pieces if last is None else (last, *pieces)\n        last = pieces[-1]\n        for pair in zip(line, line[1:]):
+        pairs: Counter[tuple[str, str]] = Counter() => pairs = Counter(); last = ()
+        for pair in => line = (*last, *pieces)\n        last = pieces[-1:]\n        for pair in
+        pairwise(pieces) => pairwise(line)
     the last pair missing: The last pair of each word is missing.
-        zip(pieces, pieces[1:], strict=False) => zip(pieces[:-1], pieces[1:-1])
+        pairwise(pieces) => zip(pieces[:-1], pieces[1:-1])
     the first pair missing: The first pair of each word is missing. Python counts from 0.
-        zip(pieces, pieces[1:], strict=False) => zip(pieces[1:], pieces[2:])
+        pairwise(pieces) => zip(pieces[1:], pieces[2:])
     round the end: The last piece of a word is paired with the word's own first. A word does not go round.
-        zip(pieces, pieces[1:], strict=False) => ((pieces[i - 1], pieces[i]) for i in range(len(pieces)))
+        pairwise(pieces) => ((pieces[i - 1], pieces[i]) for i in range(len(pieces)))
       or
-        zip(pieces, pieces[1:], strict=False) => ((pieces[i - 1], pieces[i]) for i in range(len(pieces) if len(pieces) > 1 else 0))
+        pairwise(pieces) => ((pieces[i - 1], pieces[i]) for i in range(len(pieces) * (len(pieces) > 1)))
     the order forgotten: `a b` and `b a` are counted as one pair. They are two: which piece comes first matters.
         pairs[pair] => pairs[tuple(sorted(pair))]
       or
         pairs[pair] => pairs[frozenset(pair)]
     turned round: Each pair is turned round: the piece that comes first in the word is the first of the pair.
-        zip(pieces, pieces[1:], strict=False) => zip(pieces[1:], pieces)
+        pairwise(pieces) => zip(pieces[1:], pieces)
     joined: The two pieces of a pair are joined to one string. Keep them apart: a tuple of two. `th` + `e` and `t` +
     `he` are two pairs.
         pairs[pair] => pairs[''.join(pair)]
     every two pieces: Every two pieces of a word are paired, however far apart. Only neighbours are.
-        zip(pieces, pieces[1:], strict=False) => ((a, b) for i, a in enumerate(pieces) for b in pieces[i + 1:])
+        pairwise(pieces) => ((a, b) for i, a in enumerate(pieces) for b in pieces[i + 1:])
     one apart: Each piece is paired with the next but one. Take the one beside it.
-        pieces[1:] => pieces[2:]
+        pairwise(pieces) => zip(pieces, pieces[2:])
     a piece with itself: Each piece is paired with itself. Pair it with the next one.
-        pieces[1:] => pieces
+        pairwise(pieces) => zip(pieces, pieces)
     a return too early: Only the first word is counted: is the `return` inside the loop?
         \n    return pairs => \n        return pairs\n    return pairs
     only the last word: Only the last word is counted: a new Counter is made for each word. Make it once, before the

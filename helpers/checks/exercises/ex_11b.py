@@ -123,12 +123,14 @@ MISTAKES = Mistakes(layers.merge_pair).read(
         place += 2 => place += 3
     the joined letters compared: The two pieces are joined before they are compared, so `a` + `bc` counts as `ab` + `c`.
     Both pieces must be equal.
-        pieces[place : place + 2] == pair => len(pieces[place : place + 2]) == 2 and ''.join(pieces[place : place + 2]) == ''.join(pair)
+        pieces[place : place + 2] == pair
+        => place + 1 < len(pieces) and ''.join(pieces[place : place + 2]) == ''.join(pair)
       or
         pieces[place : place + 2] == pair => ''.join(pieces[place : place + 2]) == ''.join(pair)
     the whole word searched: The pair is searched for in the letters of the word, whatever pieces it is cut into. Look
     at whole pieces.
-        return tuple(merged) => joined = pair[0] + pair[1]; halves = ''.join(pieces).split(joined)\n    return tuple(c for i, h in enumerate(halves) for c in ([joined] * (i > 0) + list(h)))
+        return tuple(merged)
+        => return tuple(' '.join(''.join(pieces)).replace(' '.join(''.join(pair)), ''.join(pair)).split())
     replaced in a line of text: The pieces are joined with spaces, and the pair is replaced in that text: so it is also
     found where a longer piece ends in its first, or begins with its second. Compare whole pieces.
         return tuple(merged) => return tuple(' '.join(pieces).replace(' '.join(pair), ''.join(pair)).split())

@@ -73,7 +73,7 @@ def draw_pieces(
     ax.set_position((0, 0, 1, share))
     ax.set(xlim=(0, _ACROSS), ylim=(high * row, 0))
     ax.set_axis_off()
-    figure.suptitle(title, x=0.005, y=0.98, ha="left", va="top", fontsize=12, parse_math=False)
+    figure.suptitle(title, x=0.005, y=0.98, ha="left", va="top", fontsize=12, weight="bold", parse_math=False)
     _paint(figure, boxes, high, numbers is not None)
     for row, line in names:
         ax.text(0.05, (row + 0.5) * high, line, va="center", fontsize=11, parse_math=False)
