@@ -5,7 +5,10 @@ To change something, edit the cell tagged `export` in the lesson named above it.
 """
 
 import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,6 +18,7 @@ from tqdm.auto import tqdm
 
 from helpers import date_batches, dates
 from helpers.masked_options import BLANK, in_eval_mode, parse_options, pieces_of
+from helpers.texts.byte_words import ALPHABET, split_words
 
 
 # From lesson 01_from_one_vector_to_alignment
@@ -561,3 +565,78 @@ class VisionTransformer(nn.Module):
         x = torch.cat([self.class_token.expand(len(x), 1, -1), x], dim=1)  # (b, 1 + patches, k)
         x = self.blocks(x + self.positions)  # (b, 1 + patches, k)
         return self.classifier(self.norm(x[:, 0]))  # the class token alone: (b, num_classes)
+
+
+# From lesson 11_pieces_of_words
+def count_pairs(words: Mapping[tuple[str, ...], int]) -> Counter[tuple[str, str]]:
+    """How often each pair of neighbouring pieces comes, in words that come so often."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    for pieces, count in words.items():
+        for pair in pairwise(pieces):
+            pairs[pair] += count
+    return pairs
+
+
+# From lesson 11_pieces_of_words
+def merge_pair(pieces: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
+    """The pieces with each occurrence of the pair made one piece, from the left, without overlap."""
+    merged: list[str] = []
+    place = 0
+    while place < len(pieces):
+        if pieces[place : place + 2] == pair:
+            merged.append(pair[0] + pair[1])
+            place += 2
+        else:
+            merged.append(pieces[place])
+            place += 1
+    return tuple(merged)
+
+
+# From lesson 11_pieces_of_words
+def learn_merges(words: Mapping[tuple[str, ...], int], count: int) -> tuple[list[tuple[str, str]], list[int]]:
+    """Byte-pair encoding: up to `count` merges in order, and how many words each of them touched."""
+    spelled, often = list(words), list(words.values())
+    pairs = Counter(count_pairs(words))
+    holders: defaultdict[tuple[str, str], set[int]] = defaultdict(set)  # pair -> the words that hold it
+    for word, pieces in enumerate(spelled):
+        for pair in pairwise(pieces):
+            holders[pair].add(word)
+    numbers = {piece: number for number, piece in enumerate(ALPHABET)}
+    merges: list[tuple[str, str]] = []
+    touched: list[int] = []
+    while pairs and len(merges) < count:
+        most = max(pairs.values())
+        ties = [pair for pair, number in pairs.items() if number == most]
+        best = min(ties, key=lambda pair: (numbers[pair[0]], numbers[pair[1]]))
+        merges.append(best)
+        numbers.setdefault(best[0] + best[1], len(numbers))
+        touched.append(len(holders[best]))
+        for word in list(holders[best]):
+            before, spelled[word] = spelled[word], merge_pair(spelled[word], best)
+            for pair, number in count_pairs({before: often[word]}).items():  # what the word held
+                pairs[pair] -= number
+                holders[pair].discard(word)
+                if not pairs[pair]:
+                    del pairs[pair], holders[pair]
+            for pair, number in count_pairs({spelled[word]: often[word]}).items():  # what it holds now
+                pairs[pair] += number
+                holders[pair].add(word)
+    return merges, touched
+
+
+# From lesson 11_pieces_of_words
+def encode(text: str, merges: Sequence[tuple[str, str]]) -> list[str]:
+    """A text's pieces, by merges in the order in which they were learned."""
+    learned = {pair: place for place, pair in enumerate(merges)}
+    known: dict[tuple[str, ...], tuple[str, ...]] = {}  # a word that comes again is not cut again
+    encoded: list[str] = []
+    for word in split_words(text):
+        pieces = known.get(word, word)
+        while word not in known:
+            pair = min(pairwise(pieces), key=lambda pair: learned.get(pair, math.inf), default=None)
+            if pair not in learned:
+                known[word] = pieces
+            else:
+                pieces = merge_pair(pieces, pair)
+        encoded.extend(pieces)
+    return encoded

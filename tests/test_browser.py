@@ -130,6 +130,9 @@ DEMOS = {
             ("combobox", "head", "ArrowDown"),
         ],
     },
+    "11": {
+        "text_pieces.pieces_demo(": [("textbox", "text", "for i in range(10):"), ("slider", "merges", "ArrowRight")],
+    },
 }
 
 

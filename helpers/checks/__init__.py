@@ -18,9 +18,11 @@ __all__ = [
     "CheckFailed",
     "additive_attention",
     "causal_mask",
+    "count_pairs",
     "decoder_block",
     "dot_product_attention",
     "exercise_of",
+    "merge_pair",
     "option_probabilities",
     "pad_batch",
     "patchify",
@@ -53,6 +55,8 @@ EXERCISES: dict[str, Listed] = {
     "8": Listed("texts into a batch", "08", "pad_batch"),
     "9": Listed("how probable each option is", "09", "option_probabilities"),
     "10": Listed("a picture as a row of patches", "10", "patchify"),
+    "11a": Listed("the pairs of neighbouring pieces", "11", "count_pairs"),
+    "11b": Listed("a pair merged", "11", "merge_pair"),
 }
 
 
@@ -103,3 +107,5 @@ transformer = _Check("7")
 pad_batch = _Check("8")
 option_probabilities = _Check("9")
 patchify = _Check("10")
+count_pairs = _Check("11a")
+merge_pair = _Check("11b")
