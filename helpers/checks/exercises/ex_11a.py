@@ -129,12 +129,10 @@ MISTAKES = Mistakes(layers.count_pairs).read(
         pairwise(pieces) => zip(pieces[1:], pieces[2:])
     round the end: The last piece of a word is paired with the word's own first. A word does not go round.
         pairwise(pieces) => ((pieces[i - 1], pieces[i]) for i in range(len(pieces)))
-      or
-        pairwise(pieces) => ((pieces[i - 1], pieces[i]) for i in range(len(pieces) * (len(pieces) > 1)))
+      or pairwise(pieces) => ((pieces[i - 1], pieces[i]) for i in range(len(pieces) * (len(pieces) > 1)))
     the order forgotten: `a b` and `b a` are counted as one pair. They are two: which piece comes first matters.
         pairs[pair] => pairs[tuple(sorted(pair))]
-      or
-        pairs[pair] => pairs[frozenset(pair)]
+      or pairs[pair] => pairs[frozenset(pair)]
     turned round: Each pair is turned round: the piece that comes first in the word is the first of the pair.
         pairwise(pieces) => zip(pieces[1:], pieces)
     joined: The two pieces of a pair are joined to one string. Keep them apart: a tuple of two. `th` + `e` and `t` +

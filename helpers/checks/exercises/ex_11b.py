@@ -125,8 +125,7 @@ MISTAKES = Mistakes(layers.merge_pair).read(
     Both pieces must be equal.
         pieces[place : place + 2] == pair
         => place + 1 < len(pieces) and ''.join(pieces[place : place + 2]) == ''.join(pair)
-      or
-        pieces[place : place + 2] == pair => ''.join(pieces[place : place + 2]) == ''.join(pair)
+      or pieces[place : place + 2] == pair => ''.join(pieces[place : place + 2]) == ''.join(pair)
     the whole word searched: The pair is searched for in the letters of the word, whatever pieces it is cut into. Look
     at whole pieces.
         return tuple(merged)
@@ -136,16 +135,13 @@ MISTAKES = Mistakes(layers.merge_pair).read(
         return tuple(merged) => return tuple(' '.join(pieces).replace(' '.join(pair), ''.join(pair)).split())
     the order forgotten: `b a` is joined, too. The pair is `a b`: the order matters.
         == pair => in (pair, pair[::-1])
-      or
-        pieces[place : place + 2] == pair => set(pieces[place : place + 2]) == set(pair)
-      or
-        pieces[place : place + 2] == pair => sorted(pieces[place : place + 2]) == sorted(pair)
+      or pieces[place : place + 2] == pair => set(pieces[place : place + 2]) == set(pair)
+      or pieces[place : place + 2] == pair => sorted(pieces[place : place + 2]) == sorted(pair)
     joined the wrong way round: The two pieces are joined the wrong way round, so the word is spelt differently.
         pair[0] + pair[1] => pair[1] + pair[0]
     only the first compared: Only the first piece of the pair is compared. The one behind it must be the second.
         pieces[place : place + 2] == pair => pieces[place] == pair[0] and place + 1 < len(pieces)
-      or
-        pieces[place : place + 2] == pair => pieces[place] == pair[0]
+      or pieces[place : place + 2] == pair => pieces[place] == pair[0]
     only the second compared: Only the second piece of the pair is compared. The one before it must be the first.
         pieces[place : place + 2] == pair => pieces[place + 1 : place + 2] == pair[1:]
     the last piece lost: The last piece gets lost, unless it is joined. The loop ends one place too early.
@@ -172,8 +168,7 @@ MISTAKES = Mistakes(layers.merge_pair).read(
         return tuple(merged) => return set(merged)
     one string: All pieces have become one string. Return a tuple of pieces.
         return tuple(merged) => return ''.join(merged)
-      or
-        return tuple(merged) => return ' '.join(merged)
+      or return tuple(merged) => return ' '.join(merged)
     single letters: The pieces have become single letters: `tuple` of a string takes it apart.
         return tuple(merged) => return tuple(''.join(merged))
     a list: This is a list. A word's pieces are a tuple: only a tuple can be a key of a dict, as in `words`.
