@@ -21,6 +21,7 @@ __all__ = [
     "decoder_block",
     "dot_product_attention",
     "exercise_of",
+    "induction_scores",
     "option_probabilities",
     "pad_batch",
     "patchify",
@@ -29,6 +30,7 @@ __all__ = [
     "transformer",
     "transformer_block",
     "weighted_average",
+    "without_heads",
 ]
 
 
@@ -53,6 +55,8 @@ EXERCISES: dict[str, Listed] = {
     "8": Listed("texts into a batch", "08", "pad_batch"),
     "9": Listed("how probable each option is", "09", "option_probabilities"),
     "10": Listed("a picture as a row of patches", "10", "patchify"),
+    "13a": Listed("the score of an induction head", "13", "induction_scores"),
+    "13b": Listed("without these heads", "13", "without_heads"),
 }
 
 
@@ -103,3 +107,5 @@ transformer = _Check("7")
 pad_batch = _Check("8")
 option_probabilities = _Check("9")
 patchify = _Check("10")
+induction_scores = _Check("13a")
+without_heads = _Check("13b")
