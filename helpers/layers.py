@@ -595,9 +595,9 @@ class AttentionOnly(nn.Module):
 
 
 # From lesson 13_look_inside
-def where_heads_meet(model: nn.Module) -> list[tuple[nn.Module, int]]:
+def where_heads_meet(model: nn.Module) -> list[tuple[Any, int]]:
     """For each layer, from the first on: the matrix in which its heads meet, and how many numbers each head brings."""
-    found = []
+    found: list[tuple[Any, int]] = []
     for part in model.modules():
         for name in ("unify_heads", "o_proj"):  # this course's name, and that of transformers' Llama
             if hasattr(part, name):
@@ -611,10 +611,10 @@ def without_heads(model: nn.Module, heads: Collection[tuple[int, int]]) -> Itera
     """While it is open, the output of each (layer, head) is zero; afterwards the model is what it was."""
     layers = where_heads_meet(model)  # for each layer: a matrix, and the width of a head
 
-    def silence(head: int, width: int):
+    def silence(head: int, width: int) -> Any:
         """Make a hook that sets this head's part of what enters a matrix to zero."""
 
-        def hook(matrix, inputs):
+        def hook(matrix: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
             x = inputs[0]  # (b, t, h * width): what all heads of the layer have found
             x = x.clone()
             x[..., head * width : (head + 1) * width] = 0

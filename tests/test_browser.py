@@ -130,6 +130,14 @@ DEMOS = {
             ("combobox", "head", "ArrowDown"),
         ],
     },
+    "13": {
+        "inside.inside_demo(": [
+            ("textbox", "line", "The old man and the old man"),
+            ("button", "one head", "Enter"),
+            ("slider", "block", "ArrowRight"),
+            ("slider", "head", "ArrowRight"),
+        ],
+    },
 }
 
 

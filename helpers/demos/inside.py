@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Inside = Callable[[torch.Tensor], torch.Tensor]
 
 _CELL, _ROW, _LABELS = 0.78, 0.34, 1.3  # inches: a cell's width and height, and room for words beside them
+_UPRIGHT = 8  # letters that fit below a cell; longer words are turned
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Insides:
 
 def names(ids: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> list[str]:
     """A label for each token: a space that begins it shows as ␣, and the sign for a beginning as ⊢."""
-    texts = ["⊢" if number == tokenizer.bos_token_id else tokenizer.decode([number]) for number in ids]
+    texts = ["⊢" if number == tokenizer.bos_token_id else str(tokenizer.decode([number])) for number in ids]
     return [legible(text.replace(" ", "␣").replace("\n", "↵")) for text in texts]
 
 
@@ -103,11 +104,12 @@ def draw_lens(words: Sequence[str], likeliest: Sequence[Sequence[str]], probabil
 
     shares = np.asarray(probabilities, dtype=float)
     rows, columns = shares.shape
-    width, height = _LABELS + _CELL * columns + 0.9, 0.45 + _ROW * rows + 1.0
+    below = 0.7 if max(map(len, words)) <= _UPRIGHT else 1.1
+    width, height = _LABELS + _CELL * columns + 0.9, 0.45 + _ROW * rows + below
     figure, axes = plots.panels(width=width, height=height)
     figure.set_layout_engine("none")
     ax = axes[0, 0]
-    bottom, size = 1.0 / height, (_CELL * columns / width, _ROW * rows / height)
+    bottom, size = below / height, (_CELL * columns / width, _ROW * rows / height)
     ax.set_position((_LABELS / width, bottom, *size))
     image = ax.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="auto", interpolation="none")
     for row, column in np.ndindex(rows, columns):
@@ -128,7 +130,7 @@ def draw_lens(words: Sequence[str], likeliest: Sequence[Sequence[str]], probabil
         ax.text(-0.6, row, f"block {row - 1}" if row else "embedding", ha="right", va="center", fontsize=10)
     for column, word in enumerate(words):
         ax.text(column, rows - 0.35, word, ha="center", va="top", fontsize=10, parse_math=False,
-                rotation=0 if len(word) < 9 else 20)  # fmt: skip
+                rotation=0 if below < 1 else 25)  # fmt: skip
     figure.text(_LABELS / width + size[0] / 2, 0.12 / height, "word that it has just read", ha="center")
     bar = figure.add_axes((_LABELS / width + size[0] + 0.15 / width, bottom, 0.15 / width, size[1]))
     figure.colorbar(image, cax=bar, label="probability")
@@ -164,7 +166,9 @@ def draw_head(insides: Insides, block: int, head: int) -> Figure:
 
 def describe_lens(insides: Insides) -> str:
     """What the last column of `draw_lens` says, for readers who cannot see it."""
-    steps = [f"{'embedding' if not row else f'block {row - 1}'}: {said[-1]}" for row, said in enumerate(insides.likeliest)]
+    steps = [
+        f"{'embedding' if not row else f'block {row - 1}'}: {said[-1]}" for row, said in enumerate(insides.likeliest)
+    ]
     return f"The likeliest word after {' '.join(insides.words[1:])}. {'; '.join(steps)}."
 
 

@@ -80,7 +80,7 @@ def expected_logits(draw: Draw, heads: Heads, llama: bool = False, h: int = 0) -
         attention = model.model.layers[layer].self_attn if llama else model.layers[layer]  # type: ignore[union-attr, index]
         matrix = attention.o_proj if llama else attention.unify_heads  # type: ignore[union-attr]
         width = attention.head_dim  # type: ignore[union-attr]
-        matrix.weight[:, head * width : (head + 1) * width] = 0  # type: ignore[union-attr, index, operator]
+        matrix.weight[:, head * width : (head + 1) * width] = 0
     return _logits(model, ids)
 
 
@@ -115,9 +115,7 @@ def _draw_heads(draw: Draw, h: int, kind: str) -> Heads:
     return [(2, 0), (0, h - 1), (2, head), (1, 1)]
 
 
-def look_inside(
-    subject: Subject, draw: Draw, kind: str = "one", llama: bool = False, h: int = 0
-) -> Iterator[Seen]:
+def look_inside(subject: Subject, draw: Draw, kind: str = "one", llama: bool = False, h: int = 0) -> Iterator[Seen]:
     """The logits while some heads are silent."""
     model, ids, sizes = _model(draw, llama, h)
     _insist_on_manager(subject, _model(draw, llama, h)[0])
@@ -156,7 +154,7 @@ def _state(model: nn.Module) -> dict[str, Any]:
 
 TOLD = {
     "logits": "Afterwards the model says something else than before: something stays behind.",
-    "own hook": "A hook that hung on the model before is gone: somebody else's. Remove only your own, by their handles.",
+    "own hook": "A hook that hung there before is gone, and was not yours. Remove only your own, by their handles.",
     "hooks": "Afterwards hooks hang on the model that were not there before. Each one's handle has a `remove()`.",
     "weights": "Afterwards weights of the model are not what they were.",
     "modes": "Afterwards parts of the model are in another mode, train or eval, than before.",
@@ -175,7 +173,7 @@ def look_afterwards(
     asked = [*heads, (7, 0)] if missing else heads
     given = list(asked)
     calls: list[int] = []
-    model.layers[2].unify_heads.register_forward_pre_hook(lambda *_: calls.append(1))  # type: ignore[union-attr, index, operator]
+    model.layers[2].unify_heads.register_forward_pre_hook(lambda *_: calls.append(1))  # type: ignore[union-attr, index]
     model.layers[1].train()  # type: ignore[union-attr, index]
     next(model.parameters()).requires_grad_(False)
     before = _state(model)
@@ -379,7 +377,7 @@ MISTAKES = Mistakes(layers.without_heads).read(
         hooks.append(matrix.register_forward_pre_hook(silence(head, width)))
             => matrix.weight.data[:, head * width : (head + 1) * width] = 0
         yield\n    finally:\n        for hook in hooks:\n            hook.remove()
-            => yield\n    finally:\n        pass\n    for matrix, weight in reversed(hooks):\n        matrix.weight.data = weight
+            => yield\n    finally:\n        pass\n    for matrix, w in reversed(hooks):\n        matrix.weight.data = w
     the caller's list emptied: The caller's list is emptied on the way. It is not yours: go through it with `for`.
         for layer, head in heads: => while heads:\n            layer, head = heads.pop(0)
       or
