@@ -13,7 +13,7 @@ from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import Draw
 from helpers.checks.engine.exercise import Exercise, Step
 from helpers.checks.engine.mistakes import Mistakes
-from helpers.checks.engine.seen import Seen
+from helpers.checks.engine.seen import Seen, same
 from helpers.checks.engine.trouble import Trouble
 
 Heads = list[tuple[int, int]]
@@ -137,7 +137,7 @@ def _clue(got: torch.Tensor, draw: Draw, heads: Heads, llama: bool, h: int) -> s
     """Whether it is what the model says with all its heads, or with some of these missing."""
     for some in [[], *([one] for one in heads)]:
         expected = expected_logits(draw, some, llama, h)
-        if some != heads and got.shape == expected.shape and torch.allclose(got, expected, atol=1e-4):
+        if some != heads and same(got.float(), expected):
             return "That is what the model says with all its heads" if not some else f"Only {some[0]} is silent"
     return ""
 
