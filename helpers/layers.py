@@ -6,7 +6,8 @@ To change something, edit the cell tagged `export` in the lesson named above it.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import pairwise
 from typing import Any
@@ -640,3 +641,72 @@ def encode(text: str, merges: Sequence[tuple[str, str]]) -> list[str]:
                 pieces = merge_pair(pieces, pair)
         encoded.extend(pieces)
     return encoded
+
+
+# From lesson 13_look_inside
+def induction_scores(weights: torch.Tensor, period: int) -> torch.Tensor:
+    """Attention (h, t, t) on a line said twice gives (h,): how much the second time looks at what came next."""
+    queries = torch.arange(period, 2 * period)
+    keys = queries - period + 1
+    return weights[:, queries, keys].mean(dim=-1)
+
+
+# From lesson 13_look_inside
+class AttentionOnly(nn.Module):
+    """Attention layers that add to one sum, and nothing else: no MLP, no norm (as in Elhage et al. 2021)."""
+
+    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, depth: int, max_len: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(vocab_size, embed_dim)
+        self.places = nn.Embedding(max_len, embed_dim)
+        self.layers = nn.ModuleList(SelfAttention(embed_dim, num_heads, dropout=0.0) for _ in range(depth))
+        self.to_logits = nn.Linear(embed_dim, vocab_size)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Ids (b, t) give logits (b, t, v): at each place, those of the next word."""
+        t = ids.shape[1]
+        x = self.words(ids) + self.places.weight[:t]  # (b, t, k)
+        allowed = causal_mask(t).to(ids.device)
+        for layer in self.layers:
+            x = x + layer(x, allowed)
+        return self.to_logits(x)
+
+
+# From lesson 13_look_inside
+def where_heads_meet(model: nn.Module) -> list[tuple[Any, int]]:
+    """For each layer, from the first on: the matrix in which its heads meet, and how many numbers each head brings."""
+    found: list[tuple[Any, int]] = []
+    part: Any
+    for part in model.modules():
+        for name in ("unify_heads", "o_proj"):  # this course's name, and that of transformers' Llama
+            if hasattr(part, name):
+                found.append((getattr(part, name), part.head_dim))
+    return found
+
+
+# From lesson 13_look_inside
+@contextmanager
+def without_heads(model: nn.Module, heads: Collection[tuple[int, int]]) -> Iterator[None]:
+    """While it is open, the output of each (layer, head) is zero; afterwards the model is what it was."""
+    layers = where_heads_meet(model)  # for each layer: a matrix, and the width of a head
+
+    def silence(head: int, width: int) -> Any:
+        """Make a hook that sets this head's part of what enters a matrix to zero."""
+
+        def hook(matrix: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
+            x = inputs[0]  # (b, t, h * width): what all heads of the layer have found
+            x = x.clone()
+            x[..., head * width : (head + 1) * width] = 0
+            return (x,)
+
+        return hook
+
+    hooks = []
+    try:
+        for layer, head in heads:
+            matrix, width = layers[layer]
+            hooks.append(matrix.register_forward_pre_hook(silence(head, width)))
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -133,6 +133,14 @@ DEMOS = {
     "11": {
         "text_pieces.pieces_demo(": [("textbox", "text", "for i in range(10):"), ("slider", "merges", "ArrowRight")],
     },
+    "13": {
+        "inside.inside_demo(": [
+            ("textbox", "line", "The old man and the old man"),
+            ("button", "one head", "Enter"),
+            ("slider", "block", "ArrowRight"),
+            ("slider", "head", "ArrowRight"),
+        ],
+    },
 }
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "decoder_block",
     "dot_product_attention",
     "exercise_of",
+    "induction_scores",
     "merge_pair",
     "option_probabilities",
     "pad_batch",
@@ -31,6 +32,7 @@ __all__ = [
     "transformer",
     "transformer_block",
     "weighted_average",
+    "without_heads",
 ]
 
 
@@ -57,6 +59,8 @@ EXERCISES: dict[str, Listed] = {
     "10": Listed("a picture as a row of patches", "10", "patchify"),
     "11a": Listed("the pairs of neighbouring pieces", "11", "count_pairs"),
     "11b": Listed("a pair merged", "11", "merge_pair"),
+    "13a": Listed("the score of an induction head", "13", "induction_scores"),
+    "13b": Listed("without these heads", "13", "without_heads"),
 }
 
 
@@ -109,3 +113,5 @@ option_probabilities = _Check("9")
 patchify = _Check("10")
 count_pairs = _Check("11a")
 merge_pair = _Check("11b")
+induction_scores = _Check("13a")
+without_heads = _Check("13b")

@@ -35,7 +35,7 @@ def draw_words(draw: Draw, kind: str) -> dict[Pieces, int]:
     """Words of one kind; all counts differ, and are larger than 1."""
     counts = draw.random.sample(range(2, 60), 12)
     a, b, c, d, e, f = draw.random.sample(PIECES, 6)
-    words: list[Pieces] = {
+    kinds: dict[str, list[Pieces]] = {
         "one word": [(a, b, c, d)],
         "words that share pairs": [(a, b, c, d), (e, a, b), (c, d, f, a, b), (f, c, d)],
         "pieces of several letters": [("th", "er", "e"), ("t", "her", "e"), ("th", "e", "re"), ("t", "h", "ere")],
@@ -45,8 +45,8 @@ def draw_words(draw: Draw, kind: str) -> dict[Pieces, int]:
         "single pieces": [(a,), (a + b,), (c, d), (e,)],
         "two words of one piece": [(a,), (b,)],
         "no words": [],
-    }[kind]
-    return dict(zip(words, counts, strict=False))
+    }
+    return dict(zip(kinds[kind], counts, strict=False))
 
 
 def look_at_pairs(subject: Subject, draw: Draw, kind: str, twice: bool = False) -> Iterator[Seen]:

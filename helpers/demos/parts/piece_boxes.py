@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from helpers.demos.parts.typed_text import inches_wide, legible
 from helpers.texts.byte_words import ALPHABET, to_bytes
@@ -93,7 +93,7 @@ def _paint(figure: Figure, boxes: Sequence[tuple[float, int, float, str, str, in
         top, bottom = row * high + 0.03, (row + 1) * high - 0.03
         corners.append([(x, top), (x + width, top), (x + width, bottom), (x, bottom)])
         colours.append(tones[place % len(tones)])
-        middle = {"ha": "center", "va": "center", "parse_math": False}
+        middle: dict[str, Any] = {"ha": "center", "va": "center", "parse_math": False}
         ax.text(x + width / 2, (row + (0.36 if two else 0.5)) * high, name, fontsize=11, **middle)
         ax.text(x + width / 2, (row + 0.75) * high, number, fontsize=8, **middle)
     ax.add_collection(PolyCollection(corners, facecolors=colours, edgecolors=plots.BLACK, linewidths=0.4, alpha=0.45))
