@@ -21,10 +21,12 @@ __all__ = [
     "decoder_block",
     "dot_product_attention",
     "exercise_of",
+    "lora_linear",
     "option_probabilities",
     "pad_batch",
     "patchify",
     "positional_encoding",
+    "quantize_rows",
     "self_attention",
     "transformer",
     "transformer_block",
@@ -53,6 +55,8 @@ EXERCISES: dict[str, Listed] = {
     "8": Listed("texts into a batch", "08", "pad_batch"),
     "9": Listed("how probable each option is", "09", "option_probabilities"),
     "10": Listed("a picture as a row of patches", "10", "patchify"),
+    "14a": Listed("a low-rank adapter", "14", "lora_linear"),
+    "14b": Listed("weights in few bits", "14", "quantize_rows"),
 }
 
 
@@ -103,3 +107,5 @@ transformer = _Check("7")
 pad_batch = _Check("8")
 option_probabilities = _Check("9")
 patchify = _Check("10")
+lora_linear = _Check("14a")
+quantize_rows = _Check("14b")
