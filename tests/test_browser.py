@@ -130,6 +130,9 @@ DEMOS = {
             ("combobox", "head", "ArrowDown"),
         ],
     },
+    "14": {
+        "low_rank.low_rank_demo(": [("slider", "rank", "ArrowRight")],
+    },
 }
 
 

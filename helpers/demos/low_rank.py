@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST = 64  # the last rank that is drawn
+_CORNER = 96  # so many rows and columns are drawn: more could not be told apart
 
 
 def shares(matrix: torch.Tensor) -> torch.Tensor:
@@ -45,9 +46,11 @@ def draw_low_rank(matrix: torch.Tensor, rank: int) -> Figure:
     left, middle, right = axes[0]
     limit = 3 * float(matrix.std())
     for panel, shown in ((left, matrix), (middle, low_rank(matrix, rank))):
-        panel.imshow(shown, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="none")
+        panel.imshow(
+            shown[:_CORNER, :_CORNER], cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="none"
+        )
         panel.set(xlabel="input", xticks=(), yticks=())
-    left.set(title="The matrix", ylabel="output")
+    left.set(title="A corner of the matrix", ylabel="output")
     middle.set(title=f"Rank {rank}: {shares(matrix)[rank - 1]:.0%} of its size")
     ranks = range(1, _MOST + 1)
     right.plot(ranks, shares(matrix)[:_MOST], color=plots.BLUE)

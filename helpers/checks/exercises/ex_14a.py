@@ -117,13 +117,6 @@ def look_at_start(subject: Subject, draw: Draw, **settings: Any) -> Iterator[See
     case = Adapter(subject, draw, own=True, fit=False, **settings)
     module, old = case.layer.module, case.layer.fitted.weights
     factors = {name: _first_matrix(subject, module, name) for name in ("A", "B")}
-    yield Seen(
-        "Before anything is learned, the output" + case.words,
-        case.call(),
-        lambda: F.linear(case.given["x"].double(), old["linear.weight"], old.get("linear.bias")),
-        ("b", "t", "n"),
-        case.sizes,
-    )
     numbers = factors["A"]
     facts = {
         "A": bool(numbers.any()),
@@ -131,6 +124,13 @@ def look_at_start(subject: Subject, draw: Draw, **settings: Any) -> Iterator[See
         "B": not factors["B"].any(),
     }
     yield Seen("What stands in `A` and `B` at the start", facts, lambda: dict.fromkeys(facts, True), told=START)
+    yield Seen(
+        "Before anything is learned, the output" + case.words,
+        case.call(),
+        lambda: F.linear(case.given["x"].double(), old["linear.weight"], old.get("linear.bias")),
+        ("b", "t", "n"),
+        case.sizes,
+    )
 
 
 def _first_matrix(subject: Subject, module: nn.Module, name: str) -> torch.Tensor:
