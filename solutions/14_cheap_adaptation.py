@@ -424,7 +424,7 @@ def logits_of(model: nn.Module) -> torch.Tensor:
 
 # %% [markdown]
 # Five ways: the head alone, adapters of rank 1, 4 and 16, and everything, which stands in section 1. Same steps, same texts in the same order. Only the step size differs. The fewer weights learn, the
-# larger the steps that they want, so each way has the best of two or three that we tried: 0.02 for the head, 0.005 for adapters, 0.00015 for everything.
+# larger the steps that they want, so each way has the better of two that we tried: 0.02 for the head, 0.005 for adapters, 0.00015 for everything.
 #
 # **Predict first:** where will rank 4 end, nearer to the head alone or to everything?
 
@@ -467,8 +467,8 @@ print(
 # All of it with one weight in several hundred. But do not read an order out of this picture: where the lines overlap, other texts or another seed may swap two points. The head alone does well here, too, since the encoder was tuned so
 # that a text's mean vector says what it is about. In our trials with 900 held-out texts, rank 4 was two points ahead of it.
 #
-# Does it also save *time*? Less than you might think. Forward and backward pass go through all blocks as before; only the update is smaller. What is saved is memory: AdamW keeps two more numbers for
-# each weight that learns.
+# Does it also save *time*? Some. The loss still has to find its way back through all blocks, but no gradients of the frozen matrices are computed on that way: about a third of the work of a step. Far more is saved in memory: a weight that learns
+# needs its gradient, and AdamW keeps two more numbers for it.
 
 # %%
 megabytes = {name: 3 * 4 * count / 1e6 for name, count in counts.items()}  # gradient, and AdamW's two; 4 bytes each

@@ -144,6 +144,16 @@ def _first_matrix(subject: Subject, module: nn.Module, name: str) -> torch.Tenso
     return torch.cat(numbers)
 
 
+def look_at_two_axes(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Vectors alone, (b, k), without an axis for words: whatever a linear layer takes."""
+    case = Adapter(subject, draw)
+    x = case.given["x"][:, 0]
+    came = subject.tensor(case.layer.module, x)
+    weights = case.layer.fitted.weights
+    what = f"The output for an x of shape {tuple(x.shape)}, without an axis for words,"
+    yield Seen(what, came, lambda: case.oracle(weights, x=x.double()), ("b", "n"), case.sizes)
+
+
 def look_at_frozen(subject: Subject, draw: Draw, counted: bool = False, **settings: Any) -> Iterator[Seen]:
     """No gradient reaches the old weights; `counted`: nor do they look as if they learned."""
     case = Adapter(subject, draw, own=True, dtype=torch.float64, **settings)
@@ -319,6 +329,7 @@ EXERCISE = Exercise(
         step("alpha as large as the rank", looks.output, "as large", r=4, alpha=4),
         step("an alpha that is no whole number", looks.output, "half", alpha=0.5),
         step("sizes of 1", looks.output, "an adapter", ones="b t"),
+        Step("an x of two axes", look_at_two_axes, draws="an adapter"),
         step("as many outputs as inputs", looks.output, "square", k=6, n=6, r=3),
         Step("what is frozen", look_at_frozen),
         Step("the gradients", look_at_gradients),
