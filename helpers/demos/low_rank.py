@@ -44,17 +44,18 @@ def draw_low_rank(matrix: torch.Tensor, rank: int) -> Figure:
     for number, panel in enumerate(axes[0]):
         panel.set_position(((number + 0.2) / 3, 0.17, 0.75 / 3, 0.73))
     left, middle, right = axes[0]
+    held = shares(matrix).numpy()
     limit = 3 * float(matrix.std())
-    for panel, shown in ((left, matrix), (middle, low_rank(matrix, rank))):
+    for panel, shown in ((left, matrix.numpy()), (middle, low_rank(matrix, rank).numpy())):
         panel.imshow(
             shown[:_CORNER, :_CORNER], cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="none"
         )
         panel.set(xlabel="input", xticks=(), yticks=())
     left.set(title="A corner of the matrix", ylabel="output")
-    middle.set(title=f"Rank {rank}: {shares(matrix)[rank - 1]:.0%} of its size")
+    middle.set(title=f"Rank {rank}: {held[rank - 1]:.0%} of its size")
     ranks = range(1, _MOST + 1)
-    right.plot(ranks, shares(matrix)[:_MOST], color=plots.BLUE)
-    right.plot(rank, shares(matrix)[rank - 1], "o", color=plots.VERMILION)
+    right.plot(ranks, held[:_MOST], color=plots.BLUE)
+    right.plot(rank, held[rank - 1], "o", color=plots.VERMILION)
     right.set(title="What is kept", xlabel="rank", ylabel="share of the size", ylim=(0, 1), yticks=(0, 0.5, 1))
     return figure
 

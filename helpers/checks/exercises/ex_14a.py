@@ -75,7 +75,9 @@ class Adapter(Case):
         fit: bool = True,
         **fixed: int,
     ) -> Layer:
-        sizes = draw.sizes("k n r", 2, 9) | fixed
+        drawn = " ".join(name for name in ("k", "n", "r") if name not in fixed)
+        # All different, so that a matrix of its own can lie or stand.
+        sizes = draw.sizes(drawn, 2, 9, taken=fixed.values()) | fixed
         k, n, r = (sizes[name] for name in ("k", "n", "r"))
         alpha = draw.random.choice([a for a in (5, 7, 11, 13) if a != r]) if alpha is None else alpha
         linear = old_layer(draw, k, n, bias)
