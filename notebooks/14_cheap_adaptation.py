@@ -428,13 +428,14 @@ reached, counts = {}, {}
 for name, rank, learning_rate in (
     ("head alone", 0, 0.02),
     ("rank 1", 1, 5e-3),
-    ("rank 16", 16, 5e-3),
     ("rank 4", 4, 5e-3),
+    ("rank 16", 16, 5e-3),
 ):
     model = fit(adapted_classifier(encoder, topics.num_classes, rank), train_part, learning_rate)
     reached[name] = accuracy(model, test_part)
     counts[name] = sum(weight.numel() for weight in what_learned(model).values())
-adapters, answers = {"topics": what_learned(model)}, {"topics": logits_of(model)}  # of rank 4: for section 4
+    if rank == 4:  # for section 4
+        adapters, answers = {"topics": what_learned(model)}, {"topics": logits_of(model)}
 reached["everything"] = kept["all"]
 counts["everything"] = sum(weight.numel() for weight in tuned.parameters())
 
@@ -627,7 +628,7 @@ for (name, model), learning_rate in zip(voices.items(), (5e-3, 1e-3), strict=Tru
 figure, axes = plots.panels(1, 1, width=6.4, height=4.2)
 for (name, path), colour, marker in zip(paths.items(), (plots.BLUE, plots.VERMILION), "os", strict=True):
     axes[0, 0].plot(*zip(*path, strict=True), color=colour, marker=marker, label=name)
-axes[0, 0].annotate("before", path[0], xytext=(-14, -2), textcoords="offset points", ha="right", va="top")
+axes[0, 0].annotate("before", path[0], xytext=(-6, 8), textcoords="offset points")
 axes[0, 0].set(
     title="Left is learning, up is forgetting", xlabel="perplexity on reviews", ylabel="perplexity on stories"
 )

@@ -53,9 +53,10 @@ class NoWholeNumber(TorchFunctionMode):
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         came = function(*args, **(kwargs or {}))
-        given = args[0] if args else None
-        both = isinstance(given, torch.Tensor) and isinstance(came, torch.Tensor) and given.shape == came.shape
-        if both and given.is_floating_point() and came.dtype in WHOLE:
+        given = next((x for x in args[:1] if isinstance(x, torch.Tensor)), None)
+        if given is None or not given.is_floating_point() or not isinstance(came, torch.Tensor):
+            return came
+        if came.dtype in WHOLE and came.shape == given.shape:
             self.met |= not bool(given.isfinite().all())
         return came
 
