@@ -710,3 +710,41 @@ def without_heads(model: nn.Module, heads: Collection[tuple[int, int]]) -> Itera
     finally:
         for hook in hooks:
             hook.remove()
+
+
+# From lesson 14_cheap_adaptation
+class LoRALinear(nn.Module):
+    """A linear layer that stays as it is, and beside it a change of low rank that learns (Hu et al. 2021)."""
+
+    def __init__(self, linear: nn.Linear, rank: int, alpha: float) -> None:
+        super().__init__()
+        self.linear, self.rank, self.alpha = linear, rank, alpha
+        self.linear.requires_grad_(False)
+        self.A = nn.Linear(linear.in_features, rank, bias=False)
+        self.B = nn.Linear(rank, linear.out_features, bias=False)
+        nn.init.zeros_(self.B.weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., in) gives (..., out), with any number of axes in front."""
+        return self.linear(x) + self.alpha / self.rank * self.B(self.A(x))
+
+    def merge(self) -> nn.Linear:
+        """Return one ordinary linear layer that gives the same output; the adapter itself stays as it is."""
+        weight = self.linear.weight + self.alpha / self.rank * (self.B.weight @ self.A.weight)
+        outputs, inputs = weight.shape
+        bias = self.linear.bias
+        merged = nn.Linear(inputs, outputs, bias=bias is not None).to(weight)  # in the same place, and as wide
+        with torch.no_grad():
+            merged.weight.copy_(weight)
+            if bias is not None:
+                merged.bias.copy_(bias)
+        return merged
+
+
+# From lesson 14_cheap_adaptation
+def quantize_rows(weight: torch.Tensor, bits: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights (n, m) give whole numbers (n, m), torch.int8, and a scale for each row (n, 1); `bits` is 2 to 8."""
+    most = 2 ** (bits - 1) - 1
+    largest = weight.abs().amax(dim=1, keepdim=True)
+    scale = torch.where(largest > 0, largest, 1.0) / most
+    return (weight / scale).round().to(torch.int8), scale

@@ -141,6 +141,9 @@ DEMOS = {
             ("slider", "head", "ArrowRight"),
         ],
     },
+    "14": {
+        "low_rank.low_rank_demo(": [("slider", "rank", "ArrowRight")],
+    },
 }
 
 

@@ -24,10 +24,12 @@ __all__ = [
     "exercise_of",
     "induction_scores",
     "merge_pair",
+    "lora_linear",
     "option_probabilities",
     "pad_batch",
     "patchify",
     "positional_encoding",
+    "quantize_rows",
     "self_attention",
     "transformer",
     "transformer_block",
@@ -61,6 +63,8 @@ EXERCISES: dict[str, Listed] = {
     "11b": Listed("a pair merged", "11", "merge_pair"),
     "13a": Listed("the score of an induction head", "13", "induction_scores"),
     "13b": Listed("without these heads", "13", "without_heads"),
+    "14a": Listed("a low-rank adapter", "14", "lora_linear"),
+    "14b": Listed("weights in few bits", "14", "quantize_rows"),
 }
 
 
@@ -115,3 +119,5 @@ count_pairs = _Check("11a")
 merge_pair = _Check("11b")
 induction_scores = _Check("13a")
 without_heads = _Check("13b")
+lora_linear = _Check("14a")
+quantize_rows = _Check("14b")

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 # A student installs what opens and runs the lessons, and waits for no more than that.
 EXTRAS = {
     "lab": ["fasttext", "lab"],
-    "all": ["browser", "build", "fasttext", "instructor", "lab", "mark", "test"],
+    "all": ["browser", "build", "fasttext", "instructor", "lab", "mark", "peft", "test"],
 }
 
 
