@@ -21,11 +21,14 @@ __all__ = [
     "decoder_block",
     "dot_product_attention",
     "exercise_of",
+    "grouped_query_attention",
     "option_probabilities",
     "pad_batch",
     "patchify",
     "positional_encoding",
+    "rotate",
     "self_attention",
+    "top_p",
     "transformer",
     "transformer_block",
     "weighted_average",
@@ -53,6 +56,9 @@ EXERCISES: dict[str, Listed] = {
     "8": Listed("texts into a batch", "08", "pad_batch"),
     "9": Listed("how probable each option is", "09", "option_probabilities"),
     "10": Listed("a picture as a row of patches", "10", "patchify"),
+    "12a": Listed("rotary positions", "12", "rotate"),
+    "12b": Listed("grouped-query attention with a cache", "12", "grouped_query_attention"),
+    "12c": Listed("top-p", "12", "top_p"),
 }
 
 
@@ -103,3 +109,6 @@ transformer = _Check("7")
 pad_batch = _Check("8")
 option_probabilities = _Check("9")
 patchify = _Check("10")
+rotate = _Check("12a")
+grouped_query_attention = _Check("12b")
+top_p = _Check("12c")
