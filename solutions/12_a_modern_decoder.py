@@ -11,8 +11,6 @@
 # ---
 
 # %% [markdown]
-
-# %% [markdown]
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/your_account/attention-course/blob/main/notebooks/12_a_modern_decoder.ipynb)
 # [![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/your_account/attention-course/main?urlpath=lab/tree/notebooks/12_a_modern_decoder.ipynb)
 #
@@ -332,7 +330,7 @@ print("the same once re-ordered:", torch.allclose(rotate(x[..., order], position
 
 # %% [markdown]
 # Yes: put the first number of each pair into the first half, and the second one into the second. A model's queries and keys come out of a matrix, so re-ordering them is
-# re-ordering that matrix's rows. The conventions are equally good; but weights that were trained with one are useless with the other. Section 4 shows how useless.
+# re-ordering that matrix's rows. The conventions are equally good; but weights go with the one that they were trained with. Section 4 shows what the other one makes of them.
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("12, section 2")
@@ -359,19 +357,25 @@ for axis, (name, chosen) in zip(axes[0], pairings.items(), strict=True):
 figure
 
 # %% [markdown]
-# Llama does as on the left: query heads that stand next to each other share. It matters as soon as you load weights, which were trained with one of the two. The shapes fit either way, so no error tells you.
-#
+# Llama does as on the left: query heads that stand next to each other share. It matters as soon as you load weights, which were trained with one of the two. No error will tell you, for the shapes fit either way:
+
+# %%
+keys = torch.randn(1, 6, 2, 8)  # (b, t, key heads, d)
+one, other = keys.repeat_interleave(2, dim=2), keys.repeat(1, 1, 2, 1)
+print(tuple(one.shape), tuple(other.shape), "the same numbers:", torch.equal(one, other))
+
+# %% [markdown]
 # ### Exercise 12b: grouped-query attention with a cache
 #
-# As in lesson 3: project, attend, unify. New are the fewer key heads, the turning, and the cache: a dict, empty before the first call, in which `forward` keeps the keys and values of all calls so far. A later call is handed
-# the *next* tokens only. No layer has a bias. Fill in the blanks:
+# As in lesson 3: project, attend, unify. New are fewer key heads, turning, and the cache: a dict, empty before the first call, in which `forward` keeps the keys and values of all calls so far. A later call is handed
+# the *next* tokens only. Fill in the blanks:
 #
 # 1. `positions` of the t tokens in x, (t,): `seen` tokens came before them;
 # 2. queries and keys turned, by `rotate` with `self.base`;
-# 3. with a cache: the keys and values of all tokens so far, which the cache must then hold. Keep them as `num_kv_heads` heads: this is what saves memory;
+# 3. with a cache: the keys and values of all tokens so far, which the cache must then hold, as `num_kv_heads` heads: this is what saves memory;
 # 4. each key head, and each value head, once for every query head of its group: (b, tk, h, d).
 #
-# Masks are written for you. `allowed` holds the last t rows of the causal mask: the new tokens are queries, all tokens so far are keys.
+# Masks are written for you: the new tokens are the last t rows of the causal mask.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -906,7 +910,7 @@ for name, way in ways.items():
 
 # %% [markdown]
 # Greedy text goes round in circles: once a sentence stands there, it is the likeliest continuation of itself. Measure it: in texts of 120 tokens, which share of all groups of four tokens has
-# occurred before in the same text? **Predict first:** which of the four ways repeats itself least?
+# occurred before in the same text? **Predict first:** how much less will the other three repeat themselves?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -926,17 +930,18 @@ plots.bars(list(shares), list(shares.values()), title="Greedy text repeats itsel
 print("greedy repeats itself more than any other:", max(shares, key=shares.get) == "greedy")
 
 # %% [markdown]
-# Plain drawing repeats itself least; but from time to time it draws one of thousands of unlikely tokens, and the text goes astray. Top-k and top-p stand in between.
+# The three that draw hardly repeat themselves. But plain drawing takes one of thousands of unlikely tokens from time to time, and the text goes astray. Top-k and top-p avoid both.
 #
 # Try it. Which settings make the best story? **Predict first:** with p = 0.1, what will the temperature still change?
 
 
-# %% tags=["nbval-ignore-output"]
+# %%
 def write(text: str, seed: int, **settings: Any) -> str:
     ids = tokenizer(text, return_tensors="pt").input_ids.to(DEVICE)
     return tokenizer.decode(continue_texts(decoder, ids, ids >= 0, 25, drawn(seed, **settings))[0])
 
 
+# %% tags=["nbval-ignore-output"]
 sampling.sampling_demo(
     write,
     logits_after=lambda text: logits_after(text)[0],
@@ -1152,7 +1157,7 @@ for t in lengths:
 plots.curves(lengths, megabytes, title="Only the matrix grows with the square", xlabel="tokens", ylabel="largest tensor, megabytes", log_x=True, log_y=True)  # fmt: skip
 
 # %% [markdown]
-# Four times as large for the matrix; twice as large for the two others, whose largest tensor is no larger than the result. torch's own function, `scaled_dot_product_attention`, works in blocks too, on CPUs as well.
+# Four times as large for the matrix; twice as large for the two others, whose lines are the same: their largest tensor is no larger than the result. torch's own function, `scaled_dot_product_attention`, works in blocks too, on CPUs as well.
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("12, section 8")

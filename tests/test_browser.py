@@ -130,6 +130,14 @@ DEMOS = {
             ("combobox", "head", "ArrowDown"),
         ],
     },
+    "12": {
+        "sampling.sampling_demo(": [
+            ("textbox", "begins with", "The old king"),
+            ("slider", "temperature", "ArrowLeft"),
+            ("slider", "top-k", "ArrowLeft"),
+            ("slider", "top-p", "ArrowLeft"),
+        ],
+    },
 }
 
 

@@ -100,8 +100,9 @@ def sampling_demo(
         settings = {name: control.value for name, control in controls.items()}
         logits = logits_after(text)
         kept = keep(logits, **settings)
-        told = f"After “{text[-30:]}”, {describe_kept(kept)} of {len(logits):,}."
-        shown.value = picture(draw_kept(logits, names, {f"after “{text[-24:]}”": kept}), told, tight=False)
+        setting = ", ".join(f"{control.description} {control.value:.3g}" for control in controls.values())
+        told = f"Of {len(logits):,} that may follow “{text[-30:]}”, {describe_kept(kept)}, with {setting}."
+        shown.value = picture(draw_kept(logits, names, {setting: kept}), told, tight=False)
         written.value = f'<p style="white-space: pre-wrap">{html.escape(write(text, seed.value, **settings))}</p>'
 
     for control in (*controls.values(), seed, box):

@@ -216,7 +216,8 @@ MISTAKES = Mistakes(layers.top_p).read(
     the first text's set for all: All texts keep the tokens of the first one. Each text has a set of its own.
         outside[:, 0] = False
           => outside[:, 0] = False; outside = outside[:1].expand_as(outside)
-        ordered = ordered.masked_fill => places = places[:1].expand_as(places)\n    ordered = logits.gather(-1, places).masked_fill
+        ordered = ordered.masked_fill
+          => places = places[:1].expand_as(places)\n    ordered = logits.gather(-1, places).masked_fill
     as many for all as for the first: All texts keep as many tokens as the first one. Each text has a set of its
     own.
         outside[:, 0] = False => outside[:, 0] = False; outside = outside[:1].expand_as(outside)
