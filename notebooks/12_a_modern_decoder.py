@@ -933,6 +933,7 @@ def write(text: str, seed: int, **settings: Any) -> str:
     return tokenizer.decode(continue_texts(decoder, ids, ids >= 0, 25, drawn(seed, **settings))[0])
 
 
+# %%
 sampling.sampling_demo(
     write,
     logits_after=lambda text: logits_after(text)[0],
