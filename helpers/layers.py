@@ -711,13 +711,13 @@ class Decoder(nn.Module):
         """
         x = self.embedding(ids)  # (b, t, k)
         mask = None if mask is None else mask[:, None, None]  # (b, 1, 1, tk)
-        for block, cache in zip(self.blocks, caches or [None] * len(self.blocks), strict=True):
-            x = block(x, mask, cache)
+        for number, block in enumerate(self.blocks):
+            x = block(x, mask, None if caches is None else caches[number])
         return self.norm(x) @ self.embedding.weight.T  # (b, t, v)
 
 
 # From lesson 12_a_modern_decoder
-def as_decoder(llama: nn.Module) -> Decoder:
+def as_decoder(llama: Any) -> Decoder:
     """The course's decoder with the weights of a `transformers.LlamaForCausalLM`, in eval mode."""
     decoder = Decoder(**sizes_of(llama.config))
     decoder.load_state_dict(weights_of(llama))  # it insists: every weight has a place, and every place its weight

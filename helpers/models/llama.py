@@ -54,7 +54,7 @@ def sizes_of(config: PretrainedConfig) -> dict[str, Any]:
         "num_kv_heads": config.num_key_value_heads,
         "depth": config.num_hidden_layers,
         "hidden_dim": config.intermediate_size,
-        "base": float(rope.get("rope_theta") or getattr(config, "rope_theta", 10000.0)),
+        "base": float(rope["rope_theta"] if "rope_theta" in rope else getattr(config, "rope_theta", 10000.0)),
         "eps": config.rms_norm_eps,
     }
 
