@@ -6,7 +6,7 @@ To change something, edit the cell tagged `export` in the lesson named above it.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from itertools import pairwise
@@ -14,11 +14,13 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from tqdm.auto import tqdm
 
 from helpers import date_batches, dates
 from helpers.masked_options import BLANK, in_eval_mode, parse_options, pieces_of
+from helpers.models.llama import sizes_of, weights_of
 from helpers.texts.byte_words import ALPHABET, split_words
 
 
@@ -748,3 +750,203 @@ def quantize_rows(weight: torch.Tensor, bits: int = 8) -> tuple[torch.Tensor, to
     largest = weight.abs().amax(dim=1, keepdim=True)
     scale = torch.where(largest > 0, largest, 1.0) / most
     return (weight / scale).round().to(torch.int8), scale
+
+
+# From lesson 12_a_modern_decoder
+class RMSNorm(nn.Module):
+    """Divides each vector by the root of its mean square (Zhang & Sennrich 2019, 1910.07467)."""
+
+    def __init__(self, embed_dim: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(embed_dim))
+        self.eps = eps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(b, t, k) gives (b, t, k)."""
+        scale = torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + self.eps)  # (b, t, 1)
+        return x * scale * self.weight
+
+
+# From lesson 12_a_modern_decoder
+class SwiGLU(nn.Module):
+    """An MLP whose hidden numbers are multiplied by a gate (Shazeer 2020, 2002.05202)."""
+
+    def __init__(self, embed_dim: int, hidden_dim: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(embed_dim, hidden_dim, bias=False)
+        self.up = nn.Linear(embed_dim, hidden_dim, bias=False)
+        self.down = nn.Linear(hidden_dim, embed_dim, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(b, t, k) gives (b, t, k)."""
+        return self.down(F.silu(self.gate(x)) * self.up(x))
+
+
+# From lesson 12_a_modern_decoder
+def rotate(x: torch.Tensor, positions: torch.Tensor, base: float = 10000.0) -> torch.Tensor:
+    """Turn queries or keys (b, t, h, d) by their positions (t,): (b, t, h, d) (Su et al. 2021, 2104.09864).
+
+    Number i is paired with number i + d / 2, as in transformers' Llama.
+    """
+    half = x.shape[-1] // 2
+    speeds = base ** (-torch.arange(half, device=x.device) / half)  # (d / 2,)
+    angles = positions[:, None] * speeds  # (t, d / 2)
+    cos, sin = (table[:, None].to(x.dtype) for table in (angles.cos(), angles.sin()))  # (t, 1, d / 2): for all heads
+    first, second = x[..., :half], x[..., half:]  # (b, t, h, d / 2) each
+    turned_first = first * cos - second * sin
+    turned_second = second * cos + first * sin
+    return torch.cat([turned_first, turned_second], dim=-1)
+
+
+# From lesson 12_a_modern_decoder
+class GroupedQueryAttention(nn.Module):
+    """Causal attention with turned queries and keys; groups of query heads share keys (Ainslie et al. 2023, 2305.13245)."""
+
+    def __init__(self, embed_dim: int, num_heads: int, num_kv_heads: int, base: float = 10000.0) -> None:
+        super().__init__()
+        if embed_dim % num_heads or num_heads % num_kv_heads:
+            raise ValueError(f"{num_heads} heads must divide embed_dim={embed_dim}, and {num_kv_heads} key heads them.")
+        self.num_heads, self.num_kv_heads, self.base = num_heads, num_kv_heads, base
+        self.head_dim = embed_dim // num_heads
+        self.to_queries = nn.Linear(embed_dim, num_heads * self.head_dim, bias=False)
+        self.to_keys = nn.Linear(embed_dim, num_kv_heads * self.head_dim, bias=False)
+        self.to_values = nn.Linear(embed_dim, num_kv_heads * self.head_dim, bias=False)
+        self.attention = DotProductAttention()
+        self.unify_heads = nn.Linear(num_heads * self.head_dim, embed_dim, bias=False)
+
+    def forward(
+        self, x: torch.Tensor, mask: torch.Tensor | None = None, cache: dict[str, torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """(b, t, k) gives (b, t, k). With a cache, x holds the next t tokens, and `tk` counts the earlier ones too.
+
+        Mask: True = may be attended to, broadcastable to (b, h, t, tk), such as (b, 1, 1, tk) for padding; the causal
+        mask holds besides. A cache is empty before the first call; each call adds its keys and values to it.
+        """
+        b, t, _ = x.shape
+        seen = cache["keys"].shape[1] if cache else 0
+        queries = self.to_queries(x).view(b, t, self.num_heads, self.head_dim)  # (b, t, h, d)
+        keys = self.to_keys(x).view(b, t, self.num_kv_heads, self.head_dim)  # (b, t, fewer heads, d)
+        values = self.to_values(x).view(b, t, self.num_kv_heads, self.head_dim)
+        positions = seen + torch.arange(t, device=x.device)  # (t,)
+        queries, keys = rotate(queries, positions, self.base), rotate(keys, positions, self.base)
+        if cache is not None:
+            if cache:
+                keys = torch.cat([cache["keys"], keys], dim=1)  # (b, tk, fewer heads, d)
+                values = torch.cat([cache["values"], values], dim=1)
+            cache["keys"], cache["values"] = keys, values
+        group = self.num_heads // self.num_kv_heads
+        keys, values = keys.repeat_interleave(group, dim=2), values.repeat_interleave(group, dim=2)  # (b, tk, h, d)
+        allowed = causal_mask(keys.shape[1])[-t:].to(x.device)  # (t, tk)
+        if mask is not None:
+            allowed = allowed & mask
+        return self.unify_heads(self.attention(queries, keys, values, allowed))
+
+
+# From lesson 12_a_modern_decoder
+class LlamaBlock(nn.Module):
+    """A block of today's decoders: norm first, turned and grouped attention, SwiGLU (Touvron et al. 2023, 2302.13971)."""
+
+    def __init__(
+        self, embed_dim: int, num_heads: int, num_kv_heads: int, hidden_dim: int, base: float, eps: float
+    ) -> None:
+        super().__init__()
+        self.norm_1 = RMSNorm(embed_dim, eps)
+        self.attention = GroupedQueryAttention(embed_dim, num_heads, num_kv_heads, base)
+        self.norm_2 = RMSNorm(embed_dim, eps)
+        self.mlp = SwiGLU(embed_dim, hidden_dim)
+
+    def forward(
+        self, x: torch.Tensor, mask: torch.Tensor | None = None, cache: dict[str, torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """(b, t, k) gives (b, t, k); mask and cache are the attention's."""
+        x = x + self.attention(self.norm_1(x), mask, cache)
+        return x + self.mlp(self.norm_2(x))
+
+
+# From lesson 12_a_modern_decoder
+class Decoder(nn.Module):
+    """Predicts at each place of a text which token comes next: a Llama, whose head is its embedding."""
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_kv_heads: int,
+        depth: int,
+        hidden_dim: int,
+        base: float = 10000.0,
+        eps: float = 1e-5,
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_dim)
+        sizes = (embed_dim, num_heads, num_kv_heads, hidden_dim, base, eps)
+        self.blocks = nn.ModuleList(LlamaBlock(*sizes) for _ in range(depth))
+        self.norm = RMSNorm(embed_dim, eps)
+
+    def forward(
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        caches: list[dict[str, torch.Tensor]] | None = None,
+    ) -> torch.Tensor:
+        """Ids (b, t) give logits (b, t, v).
+
+        Mask (b, tk): True at tokens, False at padding. Caches: one for each block, empty at first; tk counts what they
+        hold, too.
+        """
+        x = self.embedding(ids)  # (b, t, k)
+        mask = None if mask is None else mask[:, None, None]  # (b, 1, 1, tk)
+        for number, block in enumerate(self.blocks):
+            x = block(x, mask, None if caches is None else caches[number])
+        return self.norm(x) @ self.embedding.weight.T  # (b, t, v)
+
+
+# From lesson 12_a_modern_decoder
+def as_decoder(llama: Any) -> Decoder:
+    """The course's decoder with the weights of a `transformers.LlamaForCausalLM`, in eval mode."""
+    decoder = Decoder(**sizes_of(llama.config))
+    decoder.load_state_dict(weights_of(llama))  # it insists: every weight has a place, and every place its weight
+    return decoder.eval()
+
+
+# From lesson 12_a_modern_decoder
+@torch.no_grad()
+def continue_texts(
+    model: Decoder,
+    ids: torch.Tensor,
+    mask: torch.Tensor,
+    count: int,
+    pick: Callable[[torch.Tensor], torch.Tensor],
+    end: int | None = None,
+    cached: bool = True,
+) -> torch.Tensor:
+    """Continue texts (b, t), padded on the left, by so many tokens: (b, t + count).
+
+    `mask` (b, t) is True at tokens; `pick` chooses, from logits (b, v), ids (b, 1). After `end` comes nothing else.
+    """
+    caches: list[dict[str, torch.Tensor]] | None = [{} for _ in model.blocks] if cached else None
+    news, done = ids, torch.zeros_like(mask[:, :1])
+    for _ in range(count):
+        newest = pick(model(news, mask, caches)[:, -1])  # (b, 1)
+        if end is not None:
+            newest = newest.masked_fill(done, end)
+            done = done | (newest == end)
+        ids, mask = torch.cat([ids, newest], dim=1), torch.cat([mask, torch.ones_like(done)], dim=1)
+        news = newest if cached else ids
+    return ids
+
+
+# From lesson 12_a_modern_decoder
+def top_p(logits: torch.Tensor, p: float) -> torch.Tensor:
+    """Keep the likeliest tokens that together have a probability of at least p (Holtzman et al. 2020, 1904.09751).
+
+    Logits (b, v) give logits (b, v): what is not kept is minus infinity. The likeliest token is always kept.
+    """
+    ordered, places = logits.sort(dim=-1, descending=True)  # (b, v) each
+    probabilities = ordered.softmax(dim=-1)
+    before = probabilities.cumsum(dim=-1) - probabilities  # (b, v)
+    outside = before >= p
+    outside[:, 0] = False  # the likeliest token always stays
+    ordered = ordered.masked_fill(outside, -math.inf)
+    return torch.empty_like(logits).scatter(-1, places, ordered)

@@ -144,6 +144,14 @@ DEMOS = {
     "14": {
         "low_rank.low_rank_demo(": [("slider", "rank", "ArrowRight")],
     },
+    "12": {
+        "sampling.sampling_demo(": [
+            ("textbox", "begins with", "The old king"),
+            ("slider", "temperature", "ArrowLeft"),
+            ("slider", "top-k", "ArrowLeft"),
+            ("slider", "top-p", "ArrowLeft"),
+        ],
+    },
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 import peft
@@ -13,8 +12,6 @@ from torch import nn
 from helpers.demos import low_rank
 from helpers.demos.parts.picture import picture
 from helpers.layers import LoRALinear, quantize_rows
-from helpers.models.storyteller import END
-from helpers.texts.held_out_stories import held_out_stories
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -113,13 +110,3 @@ def test_the_slider_redraws_in_time() -> None:
     assert shown.value != before
     assert "first 16 of 384" in shown.value
     assert picture(low_rank.draw_low_rank(matrix, 1), "a matrix").startswith("<div")
-
-
-def test_held_out_stories_are_three_excerpts_of_about_ten_thousand_bytes_without_a_licence_text() -> None:
-    stories = held_out_stories()
-    assert list(stories) == ["The Wonderful Wizard of Oz", "Peter Pan", "The Orange Fairy Book"]
-    for text in stories.values():
-        assert 9_000 < len(text.encode()) < 12_000
-        assert text.endswith("\n")
-        assert not re.search(r"gutenberg|copyright|[“”‘’_]|^==", text, re.IGNORECASE | re.MULTILINE)
-        assert END not in text

@@ -35,7 +35,7 @@ def right_answers() -> Iterable[Any]:
 
 def learning_answers() -> Iterable[Any]:
     """The right answers that have something to learn."""
-    return [case for case in right_answers() if case.values[0] in ("1", "3", "4", "6b", "7")]
+    return [case for case in right_answers() if case.values[0] in ("1", "3", "4", "6b", "7", "12b")]
 
 
 def misconceptions() -> Iterable[Any]:

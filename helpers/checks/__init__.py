@@ -22,15 +22,18 @@ __all__ = [
     "decoder_block",
     "dot_product_attention",
     "exercise_of",
+    "grouped_query_attention",
     "induction_scores",
-    "merge_pair",
     "lora_linear",
+    "merge_pair",
     "option_probabilities",
     "pad_batch",
     "patchify",
     "positional_encoding",
     "quantize_rows",
+    "rotate",
     "self_attention",
+    "top_p",
     "transformer",
     "transformer_block",
     "weighted_average",
@@ -65,6 +68,9 @@ EXERCISES: dict[str, Listed] = {
     "13b": Listed("without these heads", "13", "without_heads"),
     "14a": Listed("a low-rank adapter", "14", "lora_linear"),
     "14b": Listed("weights in few bits", "14", "quantize_rows"),
+    "12a": Listed("rotary positions", "12", "rotate"),
+    "12b": Listed("grouped-query attention with a cache", "12", "grouped_query_attention"),
+    "12c": Listed("top-p", "12", "top_p"),
 }
 
 
@@ -121,3 +127,6 @@ induction_scores = _Check("13a")
 without_heads = _Check("13b")
 lora_linear = _Check("14a")
 quantize_rows = _Check("14b")
+rotate = _Check("12a")
+grouped_query_attention = _Check("12b")
+top_p = _Check("12c")

@@ -88,7 +88,7 @@ def values_sentence(seen: Seen, got: torch.Tensor, expected: torch.Tensor) -> st
     a, b = got.detach().cpu().double(), expected.detach().cpu().double()
     if a.dim() == 0:
         return f"{_expected_and_got(b, a)}."
-    distance = (a - b).abs().nan_to_num(nan=float("inf"))
+    distance = (a - b).abs().nan_to_num(nan=float("inf")).masked_fill(a == b, 0.0)  # minus infinity twice is the same
     where = (distance == distance.max()).nonzero()[0].tolist()
     if got.dtype == expected.dtype == torch.bool:
         return f"expected {bool(b[tuple(where)])}, got {bool(a[tuple(where)])} at {place(seen, where)}."
