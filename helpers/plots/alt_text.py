@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,8 @@ def alt_text(figure: Figure) -> str:
     Numbers along an axis are left out; words, such as the names of bars, are read.
     """
     title = _plain(figure.get_suptitle())
-    panels = [axes for axes in figure.axes if axes.get_visible()]
+    inside = [cast("Axes", axes) for outer in figure.axes for axes in outer.child_axes]
+    panels = [axes for axes in [*figure.axes, *inside] if axes.get_visible()]
     colours = [_plain(axes.get_ylabel() or axes.get_xlabel()) for axes in panels if _is_colour_bar(axes)]
     told = [_panel(axes) for axes in panels if not _is_colour_bar(axes)]
     if 1 < len(told) <= _MOST_NAMES:
@@ -63,11 +64,11 @@ def _plain(text: str) -> str:
     r"""Words without line breaks and without a formula's marks: ``$\sqrt{d}$`` becomes ``sqrt(d)``."""
 
     def formula(found: re.Match[str]) -> str:
-        inside = re.sub(r"\\(?:mathrm|mathbf|mathit|text|operatorname)\b", "", found[1])
+        inside = re.sub(r"\\(?:mathdefault|mathrm|mathbf|mathit|text|operatorname)\b", "", found[1])
         return re.sub(r"\\([A-Za-z]+) ?", r"\1", inside.replace("{", "(").replace("}", ")")).replace("\\", "")
 
     return " ".join(re.sub(r"(?<!\\)\$([^$]+)\$", formula, text).replace("\\$", "$").split())
 
 
 def _is_colour_bar(axes: Axes) -> bool:
-    return axes.get_label() == "<colorbar>"
+    return hasattr(axes, "_colorbar")

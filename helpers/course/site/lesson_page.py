@@ -95,7 +95,7 @@ def _shown(page: Page, cell: Cell, output: NotebookNode) -> NotebookNode:
     page.pictures[name] = png
     escaped = re.sub(r"([\\\[\]*_`$<&])", r"\\\1", " ".join(alt.split()))
     shown = nbformat.from_dict(output)
-    shown["data"] = {"text/markdown": f"![{escaped}](/pictures/{name})", "text/plain": data.get("text/plain", "")}
+    shown["data"] = {"text/markdown": f"![{escaped}](/pictures/{name})"}
     shown["metadata"] = {}
     return shown
 
@@ -119,6 +119,7 @@ def _with_ways_in(project: Project, lesson: Lesson, source: str) -> str:
     links.append((f"../notebooks/{lesson.name}.ipynb", "Download the exercise notebook", " download"))
     row = " ".join(f'<a href="{html.escape(address)}"{more}>{text}</a>' for address, text, more in links)
     title, newline, rest = _BADGE.sub("", source).lstrip().partition("\n")
+    rest = rest.replace("\n**Before:**", "\n\n**Before:**")
     return f'{title}{newline}\n<p class="course-ways-in">{row}</p>\n{rest}'
 
 

@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from helpers.course.build.badges import site_address
 from helpers.course.project import Project
 
 TITLE = "Attention and Transformers, by hand"
@@ -34,18 +35,22 @@ def sphinx_settings(project: Project, static: Path, extra: Path) -> dict[str, An
         "myst_heading_anchors": 3,
         "html_theme": "sphinx_book_theme",
         "html_title": TITLE,
-        "html_baseurl": pages_address(project),
+        "html_baseurl": site_address(project.slug),
         "html_static_path": [str(Path(__file__).with_name("static")), str(static)],
         "html_extra_path": [str(extra)],
+        "html_favicon": str(Path(__file__).with_name("static") / "favicon.svg"),
         "html_css_files": ["course.css"],
+        "html_js_files": ["course.js"],
         "html_copy_source": False,
         "html_show_sourcelink": False,
+        "html_context": {"default_mode": "auto"},  # dark or light, as the reader's computer is set
         "html_theme_options": {
             "repository_url": f"https://github.com/{project.slug}",
             "repository_branch": project.branch,
             "use_repository_button": True,
             "use_download_button": False,
             "use_fullscreen_button": False,
+            "navbar_persistent": [],  # a second box to search in
             "home_page_in_toc": True,
             "show_navbar_depth": 1,
             "show_toc_level": 2,
@@ -56,12 +61,6 @@ def sphinx_settings(project: Project, static: Path, extra: Path) -> dict[str, An
         "mathjax_path": "mathjax/tex-chtml.js",
         "mathjax3_config": {"options": {"enableMenu": False}},
     }
-
-
-def pages_address(project: Project) -> str:
-    """Where GitHub Pages shows the site."""
-    account, _, repository = project.slug.partition("/")
-    return f"https://{account}.github.io/{repository}/"
 
 
 def mathjax_files() -> dict[str, bytes]:
