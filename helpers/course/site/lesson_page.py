@@ -42,8 +42,13 @@ def lesson_page(project: Project, lesson: Lesson, executed: NotebookNode) -> Pag
     page = Page(notebook_from(lesson, []))
     reveal = False
     for cell, node in zip(lesson.cells, executed.cells, strict=True):
+        said = [output.get("data", {}).get("text/plain", "") for output in node.get("outputs", [])]
         outputs = [_shown(page, cell, output) for output in node.get("outputs", [])]
-        page.notebook.cells += _nodes(project, lesson, cell, outputs, reveal)
+        if demo := next((found for line in said if (found := _DEMO.match(line))), None):
+            page.notebook.cells.append(_code(cell.source, _pictures_only(outputs)))
+            page.notebook.cells.append(_where_to_play(project, lesson, demo["about"]))
+        else:
+            page.notebook.cells += _nodes(project, lesson, cell, outputs, reveal)
         reveal = cell.kind == "markdown" and _PREDICT in cell.source
     return page
 
@@ -68,9 +73,6 @@ def _nodes(
     elif "form" in cell.tags:
         title = re.match(r"# @title (.+)", cell.source)
         yield _code(cell.source, outputs, "hide-input", title[1] if title else "The code of this cell")
-    elif any(_DEMO.search(output.get("data", {}).get("text/plain", "")) for output in outputs):
-        yield _code(cell.source, _pictures_only(outputs))
-        yield nbformat.v4.new_markdown_cell(_where_to_play(project, lesson, outputs))
     elif reveal and outputs:
         yield _code(cell.source, outputs, "hide-output", "Predicted? See what comes out")
     else:
@@ -123,10 +125,9 @@ def _with_ways_in(project: Project, lesson: Lesson, source: str) -> str:
     return f'{title}{newline}\n<p class="course-ways-in">{row}</p>\n{rest}'
 
 
-def _where_to_play(project: Project, lesson: Lesson, outputs: list[NotebookNode]) -> str:
-    (about,) = (found["about"] for o in outputs if (found := _DEMO.search(o.get("data", {}).get("text/plain", ""))))
+def _where_to_play(project: Project, lesson: Lesson, about: str) -> NotebookNode:
     places = " or ".join(f"[{place}]({address})" for place, address in addresses(project, lesson).items())
-    return (
+    return nbformat.v4.new_markdown_cell(
         f":::{{admonition}} A demo to play with: {about}\n:class: course-demo\n"
         f"Here it stands still. It moves in {places}, or on your own computer after `make lab`.\n:::"
     )
