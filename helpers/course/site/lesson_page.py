@@ -89,7 +89,8 @@ def _shown(page: Page, cell: Cell, output: NotebookNode) -> NotebookNode:
     data = output.get("data", {})
     if "image/png" not in data:
         return output
-    alt = output.metadata.get("image/png", {}).get("alt", "")
+    beside = output.metadata.get("image/png", {})
+    alt = beside.get("alt", "")
     if not alt:
         raise cell.error(0, "a picture without an alternative text: give its figure a title, then `make notebooks`")
     png = base64.b64decode(data["image/png"])
@@ -97,7 +98,8 @@ def _shown(page: Page, cell: Cell, output: NotebookNode) -> NotebookNode:
     page.pictures[name] = png
     escaped = re.sub(r"([\\\[\]*_`$<&])", r"\\\1", " ".join(alt.split()))
     shown = nbformat.from_dict(output)
-    shown["data"] = {"text/markdown": f"![{escaped}](/pictures/{name})"}
+    width = f"{{width={beside['width']}px}}" if "width" in beside else ""
+    shown["data"] = {"text/markdown": f"![{escaped}](/pictures/{name}){width}"}
     shown["metadata"] = {}
     return shown
 

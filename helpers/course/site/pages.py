@@ -15,7 +15,7 @@ PAGES = {
     "TROUBLESHOOTING.md": "troubleshooting",
     "CONTRIBUTING.md": "contributing",
 }
-_LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
+_LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
 _MAP = re.compile(r"^\| lesson \|.*(?:\n\|.*)+", re.MULTILINE)
 
 
@@ -23,12 +23,12 @@ def page_source(project: Project, name: str) -> str:
     """One of the repository's pages; a link to a file that the site does not show leads to the repository."""
 
     def moved(link: re.Match[str]) -> str:
-        path, anchor = link[1], link[2] or ""
-        if path in PAGES:
-            return f"]({PAGES[path]}.md{anchor})"
+        words, path, anchor = link[1], link[2], link[3] or ""
+        if path in PAGES:  # a page that is called by its file's name is called by its title here
+            return f"[{'' if words == path else words}]({PAGES[path]}.md{anchor})"
         if path == "README.md":
-            return "](index.md)"
-        return f"](https://github.com/{project.slug}/blob/{project.branch}/{path}{anchor})"
+            return f"[{words}](index.md)"
+        return f"[{words}](https://github.com/{project.slug}/blob/{project.branch}/{path}{anchor})"
 
     text = (project.root / name).read_text("utf-8")
     return _LINK.sub(moved, text)

@@ -31,7 +31,7 @@ def sphinx_settings(project: Project, static: Path, extra: Path) -> dict[str, An
         "nitpicky": True,
         "nb_execution_mode": "off",
         "nb_render_markdown_format": "myst",
-        "myst_enable_extensions": ["colon_fence", "dollarmath"],
+        "myst_enable_extensions": ["attrs_inline", "colon_fence", "dollarmath"],
         "myst_heading_anchors": 3,
         "html_theme": "sphinx_book_theme",
         "html_title": TITLE,
