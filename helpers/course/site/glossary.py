@@ -12,8 +12,8 @@ from helpers.course.build.lesson import Lesson
 from helpers.course.project import Project
 
 _BOLD = re.compile(r"(?<!\*)\*\*(?!\s)([^*\n]+?)(?<!\s)\*\*(?!\*)")
-# A sentence, a label before a sentence, and a key of the keyboard are no terms; nor is what stands in quotation marks.
-_NO_TERM = re.compile(r"[.:?!]$|^“|^Shift\+Enter$|^After this lesson you can$")
+# Sentences, labels before sentences, numbers, quotations and keys of the keyboard are no terms.
+_NO_TERM = re.compile(r"[.:?!]$|^(?:\S+\s+){5}|^“|^\d+$|^Think! |^Shift\+Enter$|^After this lesson you can$")
 
 
 @dataclass(frozen=True)
