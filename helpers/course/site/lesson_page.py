@@ -74,7 +74,7 @@ def _nodes(
         title = re.match(r"# @title (.+)", cell.source)
         yield _code(cell.source, outputs, "hide-input", title[1] if title else "The code of this cell")
     elif reveal and outputs:
-        yield _code(cell.source, outputs, "hide-output", "Predicted? See what comes out")
+        yield _code(cell.source, outputs, "hide-output", "See what comes out")
     else:
         yield _code(cell.source, outputs)
 
