@@ -20,7 +20,7 @@ endif
 test test-all notebooks: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-all notebooks bench mark wheelhouse pins
+.PHONY: help lab test test-all notebooks bench mark site wheelhouse pins
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ bench: ## measure every lesson, and the training loop beside others (ARGS=--help
 mark: ## mark a folder of notebooks that students handed in (ARGS="SUBMISSIONS --out REPORT")
 	@$(SETUP) all
 	@$(COURSE) mark $(ARGS)
+
+site: ## make the course's pages, to read on the web, in site/ (ARGS=--serve shows them)
+	@$(SETUP) site
+	@$(COURSE) site $(ARGS)
 
 wheelhouse: ## put all that pip needs into a folder, for a room without a network (ARGS=/media/stick/wheelhouse)
 	@$(SETUP) lab

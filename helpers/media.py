@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import html
+import io
 import os
 import queue
 import re
@@ -78,7 +79,7 @@ def slides() -> None:
     )
 
 
-def what_you_should_see(name: str, alt: str = "The picture that the solution draws here.") -> None:
+def what_you_should_see(name: str, alt: str | None = None) -> None:
     """Show, folded, the picture that the solution draws.
 
     Parameters
@@ -86,7 +87,7 @@ def what_you_should_see(name: str, alt: str = "The picture that the solution dra
     name
         The picture's name, without ``.png``.
     alt
-        What the picture shows, for those who do not see it.
+        What the picture shows, for those who do not see it; by default what the build wrote into the picture's file.
 
     Raises
     ------
@@ -101,7 +102,9 @@ def what_you_should_see(name: str, alt: str = "The picture that the solution dra
             f"No expected picture {name!r}: helpers/assets/expected/{name}.png is missing. "
             "`make notebooks` draws the pictures again from the solutions."
         )
-    data = base64.b64encode(pictures[f"{name}.png"].read_bytes()).decode("ascii")
+    png = pictures[f"{name}.png"].read_bytes()
+    alt = alt or _description(png) or "The picture that the solution draws here."
+    data = base64.b64encode(png).decode("ascii")
     _display(
         "<details><summary>What you should see</summary>"
         f'<img alt="{html.escape(alt)}" style="max-width:100%" src="data:image/png;base64,{data}"></details>',
@@ -137,6 +140,14 @@ def _probe() -> bool:
         except queue.Empty:
             return False
     return False
+
+
+def _description(png: bytes) -> str:
+    """The words that a picture carries about itself."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(png)) as image:
+        return str(image.info.get("Description", ""))
 
 
 @dataclass(frozen=True, repr=False)

@@ -15,6 +15,7 @@ COMMANDS = {
     "links": "helpers.course.build.links",
     "mark": "helpers.course.mark.command",
     "nbgrader": "helpers.course.mark.nbgrader_setup",
+    "site": "helpers.course.site.command",
     "pins": "helpers.course.room.pins",
     "wheelhouse": "helpers.course.room.wheelhouse",
     "coverage": "helpers.course.build.coverage",

@@ -75,7 +75,7 @@ def _figure(width: float, height: float, layout: Literal["none", "constrained"])
 
 
 def _show_figures_as_pictures() -> None:
-    """Have a notebook show a figure as a picture: pyplot sees to that only when it is imported."""
+    """Have a notebook show a figure as a picture, in words too: pyplot sees to pictures only when it is imported."""
     if "IPython" not in sys.modules:
         return
     from IPython import get_ipython
@@ -86,5 +86,13 @@ def _show_figures_as_pictures() -> None:
     from IPython.core.pylabtools import select_figure_formats
     from matplotlib.figure import Figure
 
+    from helpers.plots.alt_text import alt_text
+
+    def in_words(figure: Figure, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
+        """No form of its own, but what the picture's text alternative is."""
+        text = alt_text(figure)
+        return {}, {"image/png": {"alt": text}} if text else {}
+
+    shell.display_formatter.mimebundle_formatter.for_type(Figure, in_words)
     if not any(Figure in formatter for formatter in shell.display_formatter.formatters.values()):
         select_figure_formats(shell, {"png"}, bbox_inches="tight")

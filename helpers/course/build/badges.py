@@ -13,6 +13,7 @@ _ADDRESSES = [
 ]
 _INSTALL = re.compile(rf"(git\+https://github\.com/){_SLUG}")
 _REPOSITORY = re.compile(rf"(^repository-code: \"?https://github\.com/){_SLUG}", re.MULTILINE)  # in CITATION.cff
+_SITE = re.compile(r"(\[Read the course on the web\]\()[^)]*")  # in the README
 # Between these two lines of a page, the build writes a link to hand out for each lesson.
 _BEGIN, _END = "<!-- links for a hub, written by `make notebooks` -->", "<!-- end of the links -->"
 _NOTEBOOK = re.compile(r"((?:/notebooks/|notebooks%2F))[\w-]+(\.ipynb)")
@@ -23,7 +24,14 @@ def with_slug(text: str, slug: str, branch: str) -> str:
     for address in _ADDRESSES:
         text = address.sub(rf"\g<1>{slug}\g<2>{branch}", text)
     text = _REPOSITORY.sub(rf"\g<1>{slug}", text)
+    text = _SITE.sub(rf"\g<1>{site_address(slug)}", text)
     return _INSTALL.sub(rf"\g<1>{slug}", text)
+
+
+def site_address(slug: str) -> str:
+    """Where GitHub Pages shows the course's site."""
+    account, _, repository = slug.partition("/")
+    return f"https://{account}.github.io/{repository}/"
 
 
 def with_own_notebook(text: str, name: str) -> str:

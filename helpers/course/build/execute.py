@@ -7,12 +7,15 @@ import io
 import os
 import subprocess
 import tempfile
+from typing import Any
 
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from helpers.course.build.demo_pictures import pictures_of
 from helpers.course.build.lesson import Lesson
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -55,7 +58,6 @@ def execute(lesson: Lesson, notebook: NotebookNode) -> None:
             kernel_name="python3",
             resources={"metadata": {"path": folder}},
             record_timing=False,
-            store_widget_state=False,
             timeout=900,
         )
         try:
@@ -69,12 +71,13 @@ def execute(lesson: Lesson, notebook: NotebookNode) -> None:
                 if any(o.output_type == "error" for o in node.get("outputs", []))
             )
             raise lesson.cells[failed].error(0, f"this cell fails: {error.ename}: {error.evalue}") from error
+    notebook.metadata.pop("widgets", None)  # a demo's state means nothing without a kernel; its pictures are kept below
     notebook.metadata["language_info"] = {"name": "python"}  # as it was, without the version that ran it
     for index, node in enumerate(notebook.cells):
         if node.cell_type == "code":
             node.metadata.pop("execution", None)
             try:
-                node.outputs = _tidy(node.outputs, set(node.metadata.get("tags", [])))
+                node.outputs = _tidy(node.outputs, set(node.metadata.get("tags", [])), client.widget_state)
             except ValueError as error:
                 raise lesson.cells[index].error(0, str(error)) from error
 
@@ -99,7 +102,7 @@ def pictures(notebook: NotebookNode) -> list[bytes]:
     return found
 
 
-def _tidy(outputs: list[NotebookNode], tags: set[str]) -> list[NotebookNode]:
+def _tidy(outputs: list[NotebookNode], tags: set[str], widgets: dict[str, dict[str, Any]]) -> list[NotebookNode]:
     kept: list[NotebookNode] = []
     for output in outputs:
         if output.output_type == "stream" and output.name == "stderr":
@@ -111,9 +114,12 @@ def _tidy(outputs: list[NotebookNode], tags: set[str]) -> list[NotebookNode]:
             line = data.get("text/plain", "")
             if not line.startswith("["):  # a widget of ipywidgets' own: its text form is code
                 continue
+            shown = pictures_of(data[_WIDGET]["model_id"], widgets)
             output.data = data = NotebookNode({"text/plain": line})  # what a page without a kernel can say
+            if shown:  # and what it can show
+                data["image/png"], output.metadata["image/png"] = shown[0]
         if "image/png" in data:
-            data["image/png"] = _bare_png(data["image/png"])
+            data["image/png"] = _bare_png(data["image/png"], output.metadata.get("image/png", {}).get("alt", ""))
         if output.output_type == "stream" and kept and kept[-1].output_type == "stream":
             kept[-1].text += output.text
         else:
@@ -121,9 +127,12 @@ def _tidy(outputs: list[NotebookNode], tags: set[str]) -> list[NotebookNode]:
     return kept
 
 
-def _bare_png(encoded: str) -> str:
-    """The same pixels without the text chunks in which matplotlib names its version."""
+def _bare_png(encoded: str, alt: str) -> str:
+    """The same pixels without matplotlib's chunks, which name its version, and with a description of the picture."""
+    described = PngInfo()
+    if alt:
+        described.add_itxt("Description", alt)
     with Image.open(io.BytesIO(base64.b64decode(encoded))) as image:
         bare = io.BytesIO()
-        image.save(bare, "PNG", optimize=True)
+        image.save(bare, "PNG", optimize=True, pnginfo=described)
     return base64.b64encode(bare.getvalue()).decode() + "\n"

@@ -17,12 +17,13 @@ ROOT = Path(__file__).resolve().parents[3]
 # A student installs what opens and runs the lessons, and waits for no more than that.
 EXTRAS = {
     "lab": ["fasttext", "lab"],
-    "all": ["browser", "build", "fasttext", "instructor", "lab", "mark", "peft", "test"],
+    "all": ["browser", "build", "fasttext", "instructor", "lab", "mark", "peft", "site", "test"],
+    "site": ["build", "site"],
 }
 
 
 def main(purpose: str, root: Path = ROOT) -> int:
-    """Bring `.venv` to what `purpose` ("lab" or "all") needs; do nothing when it is there already."""
+    """Bring `.venv` to what `purpose` ("lab", "site" or "all") needs; do nothing when it is there already."""
     if not machine.python_fits():
         return other_python(purpose)
     venv = root / ".venv"

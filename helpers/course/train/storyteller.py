@@ -70,7 +70,7 @@ The books are in the public domain in the USA; the weights are released under th
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="books as .txt files, a file each")
     parser.add_argument("--output", type=Path, default=ASSETS, help="folder to write to (default: helpers/assets)")
-    parser.add_argument("--steps", type=int, default=9000, help="of about 2,000 tokens each (default: 9000)")
+    parser.add_argument("--steps", type=int, default=3000, help="of about 4,100 tokens each (default: 3000)")
     parser.add_argument("--learning-rate", type=float, default=6e-3, help="at its highest (default: 6e-3)")
     parser.add_argument("--seed", type=int, default=2021, help="another one gives another model (default: 2021)")
     parser.add_argument("--from-start", action="store_true", help="do not go on from a run that was stopped")
