@@ -645,113 +645,6 @@ def encode(text: str, merges: Sequence[tuple[str, str]]) -> list[str]:
     return encoded
 
 
-# From lesson 13_look_inside
-def induction_scores(weights: torch.Tensor, period: int) -> torch.Tensor:
-    """Attention (h, t, t) on a line said twice gives (h,): how much the second time looks at what came next."""
-    queries = torch.arange(period, 2 * period)
-    keys = queries - period + 1
-    return weights[:, queries, keys].mean(dim=-1)
-
-
-# From lesson 13_look_inside
-class AttentionOnly(nn.Module):
-    """Attention layers that add to one sum, and nothing else: no MLP, no norm (as in Elhage et al. 2021)."""
-
-    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, depth: int, max_len: int) -> None:
-        super().__init__()
-        self.words = nn.Embedding(vocab_size, embed_dim)
-        self.places = nn.Embedding(max_len, embed_dim)
-        self.layers = nn.ModuleList(SelfAttention(embed_dim, num_heads, dropout=0.0) for _ in range(depth))
-        self.to_logits = nn.Linear(embed_dim, vocab_size)
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Ids (b, t) give logits (b, t, v): at each place, those of the next word."""
-        t = ids.shape[1]
-        x = self.words(ids) + self.places.weight[:t]  # (b, t, k)
-        allowed = causal_mask(t).to(ids.device)
-        for layer in self.layers:
-            x = x + layer(x, allowed)
-        return self.to_logits(x)
-
-
-# From lesson 13_look_inside
-def where_heads_meet(model: nn.Module) -> list[tuple[Any, int]]:
-    """For each layer, from the first on: the matrix in which its heads meet, and how many numbers each head brings."""
-    found: list[tuple[Any, int]] = []
-    part: Any
-    for part in model.modules():
-        for name in ("unify_heads", "o_proj"):  # this course's name, and that of transformers' Llama
-            if hasattr(part, name):
-                found.append((getattr(part, name), part.head_dim))
-    return found
-
-
-# From lesson 13_look_inside
-@contextmanager
-def without_heads(model: nn.Module, heads: Collection[tuple[int, int]]) -> Iterator[None]:
-    """While it is open, the output of each (layer, head) is zero; afterwards the model is what it was."""
-    layers = where_heads_meet(model)  # for each layer: a matrix, and the width of a head
-
-    def silence(head: int, width: int) -> Any:
-        """Make a hook that sets this head's part of what enters a matrix to zero."""
-
-        def hook(matrix: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
-            x = inputs[0]  # (b, t, h * width): what all heads of the layer have found
-            x = x.clone()
-            x[..., head * width : (head + 1) * width] = 0
-            return (x,)
-
-        return hook
-
-    hooks = []
-    try:
-        for layer, head in heads:
-            matrix, width = layers[layer]
-            hooks.append(matrix.register_forward_pre_hook(silence(head, width)))
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-# From lesson 14_cheap_adaptation
-class LoRALinear(nn.Module):
-    """A linear layer that stays as it is, and beside it a change of low rank that learns (Hu et al. 2021)."""
-
-    def __init__(self, linear: nn.Linear, rank: int, alpha: float) -> None:
-        super().__init__()
-        self.linear, self.rank, self.alpha = linear, rank, alpha
-        self.linear.requires_grad_(False)
-        self.A = nn.Linear(linear.in_features, rank, bias=False)
-        self.B = nn.Linear(rank, linear.out_features, bias=False)
-        nn.init.zeros_(self.B.weight)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(..., in) gives (..., out), with any number of axes in front."""
-        return self.linear(x) + self.alpha / self.rank * self.B(self.A(x))
-
-    def merge(self) -> nn.Linear:
-        """Return one ordinary linear layer that gives the same output; the adapter itself stays as it is."""
-        weight = self.linear.weight + self.alpha / self.rank * (self.B.weight @ self.A.weight)
-        outputs, inputs = weight.shape
-        bias = self.linear.bias
-        merged = nn.Linear(inputs, outputs, bias=bias is not None).to(weight)  # in the same place, and as wide
-        with torch.no_grad():
-            merged.weight.copy_(weight)
-            if bias is not None:
-                merged.bias.copy_(bias)
-        return merged
-
-
-# From lesson 14_cheap_adaptation
-def quantize_rows(weight: torch.Tensor, bits: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights (n, m) give whole numbers (n, m), torch.int8, and a scale for each row (n, 1); `bits` is 2 to 8."""
-    most = 2 ** (bits - 1) - 1
-    largest = weight.abs().amax(dim=1, keepdim=True)
-    scale = torch.where(largest > 0, largest, 1.0) / most
-    return (weight / scale).round().to(torch.int8), scale
-
-
 # From lesson 12_a_modern_decoder
 class RMSNorm(nn.Module):
     """Divides each vector by the root of its mean square (Zhang & Sennrich 2019, 1910.07467)."""
@@ -950,3 +843,110 @@ def top_p(logits: torch.Tensor, p: float) -> torch.Tensor:
     outside[:, 0] = False  # the likeliest token always stays
     ordered = ordered.masked_fill(outside, -math.inf)
     return torch.empty_like(logits).scatter(-1, places, ordered)
+
+
+# From lesson 13_look_inside
+def induction_scores(weights: torch.Tensor, period: int) -> torch.Tensor:
+    """Attention (h, t, t) on a line said twice gives (h,): how much the second time looks at what came next."""
+    queries = torch.arange(period, 2 * period)
+    keys = queries - period + 1
+    return weights[:, queries, keys].mean(dim=-1)
+
+
+# From lesson 13_look_inside
+class AttentionOnly(nn.Module):
+    """Attention layers that add to one sum, and nothing else: no MLP, no norm (as in Elhage et al. 2021)."""
+
+    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, depth: int, max_len: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(vocab_size, embed_dim)
+        self.places = nn.Embedding(max_len, embed_dim)
+        self.layers = nn.ModuleList(SelfAttention(embed_dim, num_heads, dropout=0.0) for _ in range(depth))
+        self.to_logits = nn.Linear(embed_dim, vocab_size)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Ids (b, t) give logits (b, t, v): at each place, those of the next word."""
+        t = ids.shape[1]
+        x = self.words(ids) + self.places.weight[:t]  # (b, t, k)
+        allowed = causal_mask(t).to(ids.device)
+        for layer in self.layers:
+            x = x + layer(x, allowed)
+        return self.to_logits(x)
+
+
+# From lesson 13_look_inside
+def where_heads_meet(model: nn.Module) -> list[tuple[Any, int]]:
+    """For each layer, from the first on: the matrix in which its heads meet, and how many numbers each head brings."""
+    found: list[tuple[Any, int]] = []
+    part: Any
+    for part in model.modules():
+        for name in ("unify_heads", "o_proj"):  # this course's name, and that of transformers' Llama
+            if hasattr(part, name):
+                found.append((getattr(part, name), part.head_dim))
+    return found
+
+
+# From lesson 13_look_inside
+@contextmanager
+def without_heads(model: nn.Module, heads: Collection[tuple[int, int]]) -> Iterator[None]:
+    """While it is open, the output of each (layer, head) is zero; afterwards the model is what it was."""
+    layers = where_heads_meet(model)  # for each layer: a matrix, and the width of a head
+
+    def silence(head: int, width: int) -> Any:
+        """Make a hook that sets this head's part of what enters a matrix to zero."""
+
+        def hook(matrix: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
+            x = inputs[0]  # (b, t, h * width): what all heads of the layer have found
+            x = x.clone()
+            x[..., head * width : (head + 1) * width] = 0
+            return (x,)
+
+        return hook
+
+    hooks = []
+    try:
+        for layer, head in heads:
+            matrix, width = layers[layer]
+            hooks.append(matrix.register_forward_pre_hook(silence(head, width)))
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+# From lesson 14_cheap_adaptation
+class LoRALinear(nn.Module):
+    """A linear layer that stays as it is, and beside it a change of low rank that learns (Hu et al. 2021)."""
+
+    def __init__(self, linear: nn.Linear, rank: int, alpha: float) -> None:
+        super().__init__()
+        self.linear, self.rank, self.alpha = linear, rank, alpha
+        self.linear.requires_grad_(False)
+        self.A = nn.Linear(linear.in_features, rank, bias=False)
+        self.B = nn.Linear(rank, linear.out_features, bias=False)
+        nn.init.zeros_(self.B.weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., in) gives (..., out), with any number of axes in front."""
+        return self.linear(x) + self.alpha / self.rank * self.B(self.A(x))
+
+    def merge(self) -> nn.Linear:
+        """Return one ordinary linear layer that gives the same output; the adapter itself stays as it is."""
+        weight = self.linear.weight + self.alpha / self.rank * (self.B.weight @ self.A.weight)
+        outputs, inputs = weight.shape
+        bias = self.linear.bias
+        merged = nn.Linear(inputs, outputs, bias=bias is not None).to(weight)  # in the same place, and as wide
+        with torch.no_grad():
+            merged.weight.copy_(weight)
+            if bias is not None:
+                merged.bias.copy_(bias)
+        return merged
+
+
+# From lesson 14_cheap_adaptation
+def quantize_rows(weight: torch.Tensor, bits: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights (n, m) give whole numbers (n, m), torch.int8, and a scale for each row (n, 1); `bits` is 2 to 8."""
+    most = 2 ** (bits - 1) - 1
+    largest = weight.abs().amax(dim=1, keepdim=True)
+    scale = torch.where(largest > 0, largest, 1.0) / most
+    return (weight / scale).round().to(torch.int8), scale

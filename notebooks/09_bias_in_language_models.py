@@ -165,7 +165,7 @@ for word in ["tigers", "lemurs", "compsognathus"]:
 # How probable is a word of several pieces? Put in as many masks as it has pieces. Ask for the first piece, put it
 # in its place, ask for the second, and so on from left to right. Then multiply (the **chain rule**):
 #
-# $$P(\text{lemurs}) = P(\text{le} \mid \text{rest}) \cdot P(\text{\#\#mur} \mid \text{le, rest}) \cdot P(\text{\#\#s} \mid \text{le, \#\#mur, rest})$$
+# $$P(\text{lemurs}) = P(\text{le} \mid \text{rest}) \cdot P(\text{##mur} \mid \text{le, rest}) \cdot P(\text{\#\#s} \mid \text{le, \#\#mur, rest})$$
 #
 # Taking the first piece alone would be wrong: *le* begins *lemurs*, but also *leprechauns*. These are the three questions:
 

@@ -517,7 +517,7 @@ for language, sentence in SENTENCE.items():
     print(f"{language:>8}: {sentence}")
 
 # %% [markdown]
-# **Predict first:** with the pieces learned from English, how many times as many tokens as English does the dearest of the six need: twice, or six times?
+# **Predict first:** with the pieces learned from English, how many times as many tokens as English does the most expensive of the six need: twice, or six times?
 #
 # We compare two vocabularies of the same size, 600 merges each: one from the course's English sentences, and one from a **mixture**, sixteen everyday sentences in each of the six languages, written for this course. That is
 # a tiny text; a real vocabulary is learned from gigabytes.

@@ -840,7 +840,7 @@ checks.top_p(top_p)
 # from helpers.layers import top_p
 
 # %% [markdown]
-# Your function at work, beside top-k. Bars: the likeliest tokens after `She saw a`. What is cut off is grey; what stays shares out the probability among itself.
+# Your function at work, beside top-k, on logits of eight tokens, A to H. What is cut off is grey; what stays shares out the probability among itself.
 
 
 # %%

@@ -594,6 +594,7 @@ feedback_box("13, section 5")
 def where_heads_meet(model: nn.Module) -> list[tuple[Any, int]]:
     """For each layer, from the first on: the matrix in which its heads meet, and how many numbers each head brings."""
     found: list[tuple[Any, int]] = []
+    part: Any
     for part in model.modules():
         for name in ("unify_heads", "o_proj"):  # this course's name, and that of transformers' Llama
             if hasattr(part, name):

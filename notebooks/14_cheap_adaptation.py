@@ -61,7 +61,7 @@ from helpers.layers import TextClassifier
 from helpers.precision import autocast
 from helpers.pretrained import load_encoder, load_storyteller, load_tokenizer
 from helpers.seeding import set_seed
-from helpers.texts.held_out_stories import held_out_stories
+from helpers.texts.story_excerpts import read_excerpts
 
 plots.use_course_style()
 set_seed(2021)
@@ -573,7 +573,7 @@ def windows(texts: list[str], length: int, count: int) -> torch.Tensor:
     return torch.tensor(line[: length * count]).view(count, length)
 
 
-stories = [text[:3000] for text in held_out_stories().values()]
+stories = [text[:3000] for text in read_excerpts().values()]
 held_out = {
     "reviews": windows(load_sentences("film reviews", part="test"), 128, 16),
     "stories": windows(stories, 128, 16),

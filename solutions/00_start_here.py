@@ -168,6 +168,10 @@ feedback_box("00, section 2")
 # | [8. Fine-tune BERT](08_fine_tune_bert.ipynb) | batches for BERT; BERT itself | 95 | 55 |
 # | [9. What did it learn? Bias in language models](09_bias_in_language_models.ipynb) | how probable an option is | 75 | 75 |
 # | [10. Beyond language](10_beyond_language.ipynb) | a picture cut into patches | 60 | 50 |
+# | [11. Pieces of words](11_pieces_of_words.ipynb) | where the numbers come from: count, merge, repeat | 90 | 90 |
+# | [12. A modern decoder](12_a_modern_decoder.ipynb) | turned positions, shared keys, the smallest likely set | 130 | 118 |
+# | [13. Look inside](13_look_inside.ipynb) | what a head does, and whether it matters | 110 | 98 |
+# | [14. Teach it something new, cheaply](14_cheap_adaptation.ipynb) | a low-rank adapter, and weights in few bits | 90 | 65 |
 #
 # Each lesson can be opened on its own: what earlier lessons built is imported. Sections that say *optional* can wait.
 

@@ -27,6 +27,7 @@ LOADERS = {
     "load_pairs": "len(load_pairs())",
     "load_reviews": "len(load_reviews().train_token_ids)",
     "load_sentences": "len(load_sentences())",
+    "load_storyteller": "load_storyteller()[0].config.vocab_size",
     "load_tokenizer": "len(load_tokenizer())",
     "load_topics": "load_topics().num_classes",
     "load_word_vectors": "len(load_word_vectors())",

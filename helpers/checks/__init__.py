@@ -64,13 +64,13 @@ EXERCISES: dict[str, Listed] = {
     "10": Listed("a picture as a row of patches", "10", "patchify"),
     "11a": Listed("the pairs of neighbouring pieces", "11", "count_pairs"),
     "11b": Listed("a pair merged", "11", "merge_pair"),
+    "12a": Listed("rotary positions", "12", "rotate"),
+    "12b": Listed("grouped-query attention with a cache", "12", "grouped_query_attention"),
+    "12c": Listed("top-p", "12", "top_p"),
     "13a": Listed("the score of an induction head", "13", "induction_scores"),
     "13b": Listed("without these heads", "13", "without_heads"),
     "14a": Listed("a low-rank adapter", "14", "lora_linear"),
     "14b": Listed("weights in few bits", "14", "quantize_rows"),
-    "12a": Listed("rotary positions", "12", "rotate"),
-    "12b": Listed("grouped-query attention with a cache", "12", "grouped_query_attention"),
-    "12c": Listed("top-p", "12", "top_p"),
 }
 
 
@@ -123,10 +123,10 @@ option_probabilities = _Check("9")
 patchify = _Check("10")
 count_pairs = _Check("11a")
 merge_pair = _Check("11b")
+rotate = _Check("12a")
+grouped_query_attention = _Check("12b")
+top_p = _Check("12c")
 induction_scores = _Check("13a")
 without_heads = _Check("13b")
 lora_linear = _Check("14a")
 quantize_rows = _Check("14b")
-rotate = _Check("12a")
-grouped_query_attention = _Check("12b")
-top_p = _Check("12c")

@@ -316,7 +316,7 @@ MISTAKES = Mistakes(layers.without_heads).read(
       or width] = 0 => width] = x[..., head * width : (head + 1) * width].mean(dim=(0, 1))
     zero after the matrix: What comes *out* of the matrix is set to zero in part. There the heads are mixed already: use
     a pre-hook, and change what goes in.
-        def hook(matrix, inputs): => def hook(matrix, inputs, output):
+        def hook(matrix: nn.Module, inputs: tuple[torch.Tensor, ...]) => def hook(matrix, inputs, output)
         x = inputs[0] => x = output
         return (x,) => return x
         register_forward_pre_hook => register_forward_hook

@@ -19,8 +19,7 @@ from helpers.checks.engine.seen import Seen, same
 from helpers.checks.engine.trouble import Trouble, wrong_kind
 from helpers.checks.looks import layer as looks
 from helpers.checks.looks.case import Case, Input, Layer
-from helpers.checks.looks.gradients import seen_gradients
-from helpers.checks.looks.numerical_gradients import seen_other_gradients
+from helpers.checks.looks.gradients import seen_gradients, seen_reached
 
 # What goes in, and what is right
 
@@ -64,7 +63,7 @@ class Adapter(Case):
     one_head = {}  # noqa: RUF012
 
     @classmethod
-    def make(
+    def make(  # type: ignore[override]  # it has no dropout
         cls,
         subject: Subject,
         draw: Draw,
@@ -187,7 +186,7 @@ def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
         case.sizes,
     )
     old = [p for p in case.layer.module.parameters() if id(p) not in fitted._owners]
-    yield from seen_other_gradients(subject, draw, case.layer.module, case.call, [*fitted.parameters.values(), *old])
+    yield from seen_reached(subject, draw, case.layer.module, case.call, [*fitted.parameters.values(), *old])
 
 
 def look_at_merge(subject: Subject, draw: Draw, **settings: Any) -> Iterator[Seen]:
