@@ -313,12 +313,11 @@ figure
 # cannot do this. Section 5 shows what it would take.
 #
 # Which heads could do that? At a word of the second time, the useful place is the word *after* its first appearance: that is what comes next. A head that looks there is called an **induction head** (Olsson et al. 2022).
-#
-# | | | | | | | |
-# |---|---|---|---|---|---|---|
-# | place | 0 | 1 | 2 | 3 | 4 | 5 |
-# | word | sea | old | cup | sea | old | cup |
-# | should look at | | | | **1** (old) | **2** (cup) | **3** (sea) |
+
+# %%
+line = ["sea", "old", "cup", "sea", "old", "cup"]
+for place in (3, 4, 5):
+    print(f"place {place} ({line[place]}) should look at place {place - 2} ({line[place - 2]})")
 
 # %% [markdown]
 # ### Exercise 13a: the score of an induction head
@@ -330,7 +329,7 @@ figure
 #
 # <details><summary>Hint 1</summary>
 #
-# In the table above, `period` is 3. The words of the second time stand at 3, 4, 5. Where did each stand the first time? And what is one further on?
+# In the line above, `period` is 3. The words of the second time stand at 3, 4, 5. Where did each stand the first time? And what is one further on?
 #
 # </details>
 #
@@ -438,15 +437,13 @@ def second_time_loss(model: nn.Module, ids: torch.Tensor, periods: torch.Tensor)
 
 
 print(said_again(2, torch.Generator().manual_seed(1))[0].cpu())
+test_lines, test_periods = said_again(128, torch.Generator().manual_seed(5), 12, 12)  # 24 places: the line, twice
 
 # %% [markdown]
 # Every ten batches we stop and look: the loss on lines that it has never seen, and your score for each head, on lines of 12 words.
 
 
 # %%
-test_lines, test_periods = said_again(128, torch.Generator().manual_seed(5), 12, 12)  # 24 places: the line, twice
-
-
 @torch.no_grad()
 def look_at(model: nn.Module) -> tuple[float, torch.Tensor]:
     """Loss on the second time, and the induction score of each head, (layers, h)."""
@@ -756,6 +753,11 @@ def head_outputs(model: nn.Module, ids: torch.Tensor) -> list[torch.Tensor]:
     return seen
 
 
+# %% [markdown]
+# The first function listens to all heads, the second one lets a single head say what it said on the other line.
+
+
+# %%
 @contextmanager
 def with_head_from(model: nn.Module, outputs: list[torch.Tensor], layer: int, head: int) -> Iterator[None]:
     """While it is open, one head says what it said then."""
