@@ -220,6 +220,7 @@ feedback_box("13, section 2")
 @torch.no_grad()
 def attention(ids: torch.Tensor) -> torch.Tensor:
     """Every attention weight: (b, t) gives (blocks, b, h, t, t)."""
+    storyteller.set_attn_implementation("eager")  # the other ways keep their weights to themselves
     return torch.stack(storyteller(ids.to(DEVICE), output_attentions=True).attentions).cpu()
 
 
