@@ -42,7 +42,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 
-from helpers import checks, plots
+from helpers import checks, media, plots
 from helpers.data import load_sentences
 from helpers.demos import piece_costs, text_pieces
 from helpers.device import set_device
@@ -87,7 +87,7 @@ print("such as:", ", ".join(join_pieces(word).strip() for word in unknown[3:60:7
 # %% [markdown]
 # Names, rare words, rare forms. Thirty thousand words are not enough, and no list ever will be. Yet `unfilmable` is no riddle to you: you know `un`, `film` and `able`.
 #
-# A vocabulary of **pieces** does the same. Frequent words are one piece, rare words are made of several, and single characters are left for the rest.
+# A vocabulary of **pieces** does the same. Frequent words are one piece, rare words are made of several, and single characters are left for the rest. They might be these:
 
 # %%
 text = "an unfilmable story"
@@ -154,7 +154,7 @@ feedback_box("11, section 2")
 #
 # Here are ten words, and how often each comes. **Byte-pair encoding** (Sennrich et al. 2016) has one rule: find the two neighbours that stand together most often, and make them one piece. Then do it again.
 #
-# **Predict first:** take paper. Which two neighbouring letters come most often? Each word counts as often as it comes: `film` five times.
+# **Predict first:** take paper. Which neighbouring letters occur together most often? Is there one winner? Each word counts as often as it occurs: `film` five times.
 
 # %%
 ten_words = {
@@ -230,7 +230,7 @@ media.what_you_should_see("11_pieces_of_words_1")
 # they were met, so another order of the words would give another vocabulary.
 #
 # Our rule is that of Hugging Face `tokenizers`: each piece has a number, and among equals **the pair whose left piece has the lowest number wins; if the left pieces are
-# equal, the lowest right piece**. Bytes are numbered first, then each new piece in turn. So `f i` comes first here.
+# equal, the lowest right piece**. Bytes are numbered first (in the order of `ALPHABET`, not by their value: `f` is byte 102 and piece 69), then each new piece in turn. So `f i` comes first here.
 #
 # ### Exercise 11b: merge a pair
 #
@@ -305,7 +305,7 @@ text_pieces.draw_pieces(
 media.what_you_should_see("11_pieces_of_words_2")
 
 # %% [markdown]
-# `film`, `low` and `slow`. (␣ only keeps the words apart in the picture.) No one told the rule what a stem is. It found `film` because `film` comes often. What it finds need not be what
+# `film`, `low` and `slow`. (`low` alone occurs only twice, but it also stands in `slow`, `slower`, … And ␣ only keeps the words apart in the picture.) No one told the rule what a stem is. It found `film` because `film` comes often. What it finds need not be what
 # a linguist would find: it counts, and nothing else.
 #
 # **Think! 11.1** Could the rule go on for ever?
@@ -329,7 +329,7 @@ feedback_box("11, section 3")
 #
 # So keep the counts, keep an index from each pair to the words that hold it, and touch only these.
 #
-# **Look closely:** which line sees to it that only these words are touched? And which two loops keep the counts right?
+# **Look closely:** which line makes sure that only these words are touched? And which two loops keep the counts right?
 
 
 # %%
@@ -365,7 +365,7 @@ def learn_merges(words: Mapping[tuple[str, ...], int], count: int) -> tuple[list
 
 
 # %% [markdown]
-# `for word in list(holders[best])` touches only these. The loop after it takes the word's old pairs out of the counts, the last loop puts its new ones in.
+# `for word in list(holders[best])` touches only these. The first inner loop takes the word's old pairs out of the counts, the second puts its new ones in.
 
 # %%
 merges, touched = learn_merges(words, MERGES)
@@ -453,7 +453,7 @@ text_pieces.draw_pieces(
 
 # %% [markdown]
 # The numbers below the boxes are what a model reads. To decode, look the pieces up, put their bytes together, and read them as text. Nothing is lost: Japanese, emoji, four
-# spaces before `print`, two at the end.
+# spaces before `print`, two at the end. But look at ` unfilmable`: it is not cut into `un`, `film` and `able`, as we drew it at first. ` film` is a piece only with its space. Pieces follow counts, not meaning.
 #
 # Try it. Type anything, and move the slider. **Predict first:** with 0 merges, how many pieces does `café` have?
 
@@ -519,7 +519,7 @@ for language, sentence in SENTENCE.items():
 # %% [markdown]
 # **Predict first:** with the pieces learned from English, how many times as many tokens as English does the most expensive of the six need: twice, or six times?
 #
-# We compare two vocabularies of the same size, 600 merges each: one from the course's English sentences, and one from a **mixture**, sixteen everyday sentences in each of the six languages, written for this course. That is
+# We compare plain bytes and two vocabularies of the same size, 600 merges each: one from the course's English sentences, and one from a **mixture**, sixteen everyday sentences in each of the six languages, written for this course. That is
 # a tiny text; a real vocabulary is learned from gigabytes.
 
 # %%
@@ -543,12 +543,12 @@ print(f"English pieces: {dearest} needs {english[dearest] / english['English']:.
 print(f"the mixture:    {dearest} needs {mixed[dearest] / mixed['English']:.1f} times")
 
 # %% [markdown]
-# Two things come together. A script may need more bytes for each character: two in Cyrillic, three in Devanagari and Japanese. And English merges do not fit: hardly any of them is used outside the Latin alphabet.
+# Two things come together. A script may need more bytes for each character: two in Cyrillic, three in Devanagari and Japanese. And English merges do not fit: none of them is used in the other three scripts here. Japanese needs few characters, so in bytes it costs no more than English; only the merges make the difference.
 #
 # A mixture helps, though it does not make all equal. Real vocabularies have the same trouble: Petrov et al. (2023) found languages that need up to 15 times as many tokens for the same text. Whoever pays by the token pays more, waits
 # longer, and fits less into the window.
 #
-# **Think! 11.3** Be careful with our two bars. What makes the mixture look better than it would in real life?
+# **Think! 11.3** Be careful with the two coloured bars. What makes the mixture look better than it would in real life?
 
 # %% [markdown] tags=["answer"]
 # <details><summary>One answer</summary>
@@ -581,7 +581,7 @@ firsts = {encode(spelling, merges)[0] for spelling in spellings}
 print(f"{len(firsts)} different first pieces:", ", ".join(sorted(text_pieces.name_piece(piece) for piece in firsts)))
 
 # %% [markdown]
-# With and without a space, with and without a capital: other pieces, with vectors that have to learn separately that they mean the same. So a space at the end of what you ask a model can change its answer: the next piece
+# Four for six spellings, and only ` film` is whole. With and without a space, with and without a capital, the pieces are others, with vectors that have to learn separately that they mean the same. So a space at the end of what you ask a model can change its answer: the next piece
 # would have brought its own.
 #
 # Now letters and numbers. **Predict first:** is a year one piece?
@@ -594,20 +594,20 @@ text_pieces.draw_pieces(
         "sums": encode("1997+20=2017", merges),
     },
     vocabulary,
-    title="Letters are hidden inside pieces; numbers are cut as chance has it",
+    title="Letters are hidden inside pieces; numbers are cut by accident",
 )
 
 # %% [markdown]
 # Not here: these sentences hold few years. Compare ` 1997` with ` 2007`, and both with the sum: the cuts fall in different places, so digits do not line up as they do on paper. Some models therefore cut all numbers into single digits.
 #
-# And how many `e` are in ` everywhere`? You count by looking. A model must have learned by heart what each of its pieces spells.
+# And how many `e` are in ` everywhere`? You count four by looking. A model must have learned by heart what each of its pieces spells.
 #
-# **Think! 11.4** Why is it hard for such a model to turn a word round, letter by letter?
+# **Think! 11.4** Why is it hard for such a model to spell a word backwards?
 
 # %% [markdown] tags=["answer"]
 # <details><summary>One answer</summary>
 #
-# To it, the word is one or two numbers. Nothing in these numbers says which letters are inside; it can only be learned from texts that spell words out, and those are rare. Then the answer must be written in
+# To it, the word is a few numbers. Nothing in these numbers says which letters are inside; it can only be learned from texts that spell words out, and those are rare. Then the answer must be written in
 # pieces that hardly ever follow each other. It is easier with spaces or dashes between the letters: `f-i-l-m` is cut into letters.
 #
 # </details>
@@ -652,11 +652,11 @@ feedback_box("11, section 9")
 # %% [markdown]
 # ## Summary
 #
-# - Words leave some unknown, characters make texts long. Pieces are between: frequent words are whole, rare words are made of parts.
+# - With words, some stay unknown; characters make texts long. Pieces are between: frequent words are whole, rare words are made of parts.
 # - Byte-pair encoding counts neighbours, joins the most frequent, and repeats. It starts from 256 bytes, so no text is unknown, and nothing is lost on the way back.
 # - You wrote `count_pairs` and `merge_pair`. With kept counts and an index of pairs, thousands of merges take seconds, and with a rule for ties they are those of `tokenizers`.
 # - To encode is to apply the merges in the order in which they were learned.
-# - Pieces hide letters, cut numbers by chance, and tell ` film` from `film`. And a vocabulary makes those languages cheap that it was learned from.
+# - Pieces hide letters, cut numbers by chance, and tell ` film` from `film`. And a vocabulary makes the languages that it was learned from cheap.
 #
 # Next: in [lesson 12](12_a_modern_decoder.ipynb) you build what reads these numbers today.
 #

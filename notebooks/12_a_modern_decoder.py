@@ -47,7 +47,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from helpers import checks, plots
+from helpers import checks, media, plots
 from helpers.data import load_sentences
 from helpers.demos import cost, influence, memory, rotary, sampling
 from helpers.device import set_device

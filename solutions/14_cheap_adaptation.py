@@ -51,7 +51,7 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from helpers import checks, plots
+from helpers import checks, media, plots
 from helpers.data import load_reviews, load_sentences, load_topics
 from helpers.demos import low_rank
 from helpers.device import set_device

@@ -137,3 +137,10 @@ def test_the_map_in_lesson_0_agrees_with_the_lessons() -> None:
         )
         assert tuple(int(x) for x in row.split(" | ")) == time_of(lesson), path.stem
     assert len(rows) == len(PATHS)
+
+
+@each_lesson
+def test_what_the_build_writes_below_expected_pictures_can_be_called(lesson: Lesson) -> None:
+    text = "\n".join(cell.source for cell in lesson.cells)
+    if any("expected-output" in cell.tags for cell in lesson.cells):
+        assert re.search(r"^from helpers import .*\bmedia\b", text, re.MULTILINE), "`media` is not imported"
