@@ -226,8 +226,7 @@ plots.bars(
 media.what_you_should_see("11_pieces_of_words_1")
 
 # %% [markdown]
-# A tie, five times ten. Ties are common, and a rule must break them: otherwise two people learn two vocabularies from one text. `most_common` lists equal counts in the order in which
-# they were met, so another order of the words would give another vocabulary.
+# A tie, five times ten. Ties are common, and a rule must break them: otherwise two people learn two vocabularies from one text.
 #
 # Our rule is that of Hugging Face `tokenizers`: each piece has a number, and among equals **the pair whose left piece has the lowest number wins; if the left pieces are
 # equal, the lowest right piece**. Bytes are numbered first (in the order of `ALPHABET`, not by their value: `f` is byte 102 and piece 69), then each new piece in turn. So `f i` comes first here.

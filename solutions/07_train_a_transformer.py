@@ -42,7 +42,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from helpers import checks, plots
+from helpers import checks, media, plots
 from helpers.batches import make_loader, pad
 from helpers.data import load_reviews
 from helpers.demos import padding, predict_rating

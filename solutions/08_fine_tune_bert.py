@@ -50,7 +50,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from helpers import checks, plots
+from helpers import checks, media, plots
 from helpers.batches import SimilarLengths
 from helpers.data import load_reviews, load_topics
 from helpers.device import set_device
