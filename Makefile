@@ -14,7 +14,7 @@ export PYTHONUTF8 = 1
 ifeq ($(shell test -w "$$HOME" && echo yes),)
 $(info Your home folder cannot be written: settings, progress and downloads go to work/.home)
 $(shell mkdir -p work/.home)
-export HOME := $(CURDIR)/work/.home
+export HOME := $(abspath work/.home)
 endif
 # As the lessons were built: two kernels with two threads each are slower on two cores than with one.
 test test-all notebooks: export OMP_NUM_THREADS = 1
@@ -43,7 +43,7 @@ test-all: ## every test
 	@for precision in float32 bfloat16; do \
 		echo "The same in $$precision, where that matters:"; \
 		COURSE_PRECISION=$$precision $(PYTEST) --dist worksteal -m precision || exit; \
-		COURSE_PRECISION=$$precision $(NBVAL)/08_fine_tune_bert.ipynb || exit; \
+		COURSE_PRECISION=$$precision $(NBVAL)/08_fine_tune_bert.ipynb solutions/14_cheap_adaptation.ipynb || exit; \
 	done
 
 notebooks: ## regenerate notebooks, layers.py and pictures from solutions/*.py

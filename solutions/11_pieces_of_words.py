@@ -150,9 +150,9 @@ for original in ("film!", "film !", "two  spaces", "a space at the end "):
 feedback_box("11, section 2")
 
 # %% [markdown]
-# ## 3. Count, merge, repeat (25 minutes)
+# ## 3. Count, merge, repeat (22 minutes)
 #
-# Here are ten words, and how often each comes. **Byte-pair encoding** (Sennrich et al. 2016) has one rule: find the two neighbours that stand together most often, and make them one piece. Then do it again.
+# Here are ten words, and how often each occurs. **Byte-pair encoding** (Sennrich et al. 2016) has one rule: find the two neighbours that stand together most often, and make them one piece. Then do it again.
 #
 # **Predict first:** take paper. Which neighbouring letters occur together most often? Is there one winner? Each word counts as often as it occurs: `film` five times.
 
@@ -170,10 +170,10 @@ for word, count in ten_words.items():
 # %% [markdown]
 # ### Exercise 11a: count the pairs
 #
-# `count_pairs(words)` takes a dict from a word's pieces, a tuple of str, to how often the word comes. It returns a `Counter`: for each pair of neighbouring pieces, how often it comes.
+# `count_pairs(words)` takes a dict from a word's pieces, a tuple of str, to how often the word occurs. It returns a `Counter`: for each pair of neighbouring pieces, how often it occurs.
 #
 # - A pair is a tuple of two pieces, in their order.
-# - A word that comes five times counts five times.
+# - A word that occurs five times counts five times.
 # - If a pair stands in a word more than once, each time counts. `a a a` holds the pair `a a` twice.
 #
 # <details><summary>Hint 1</summary>
@@ -184,7 +184,7 @@ for word, count in ten_words.items():
 #
 # <details><summary>Hint 2</summary>
 #
-# A `Counter` begins at 0 for everything, so `pairs[pair] += ...` works from the start. What must be added: 1, or how often the word comes?
+# A `Counter` begins at 0 for everything, so `pairs[pair] += ...` works from the start. What must be added: 1, or how often the word occurs?
 #
 # </details>
 
@@ -222,7 +222,7 @@ plots.bars(
     [f"{left} {right}" for (left, right), _ in pairs],
     [count for _, count in pairs],
     title="Five pairs share the first place",
-    xlabel="how often the pair comes",
+    xlabel="how often the pair occurs",
     value_format=".0f",
 )
 
@@ -310,7 +310,7 @@ text_pieces.draw_pieces(
 )  # fmt: skip
 
 # %% [markdown]
-# `film`, `low` and `slow`. (`low` alone occurs only twice, but it also stands in `slow`, `slower`, … And ␣ only keeps the words apart in the picture.) No one told the rule what a stem is. It found `film` because `film` comes often. What it finds need not be what
+# `film`, `low` and `slow`. (`low` alone occurs only twice, but it also stands in `slow`, `slower`, … And ␣ only keeps the words apart in the picture.) No one told the rule what a stem is. It found `film` because `film` is frequent. What it finds need not be what
 # a linguist would find: it counts, and nothing else.
 #
 # **Think! 11.1** Could the rule go on for ever?
@@ -417,7 +417,7 @@ feedback_box("11, section 4")
 # The merges *are* the vocabulary. To encode a new word, do what was done when learning: begin with its bytes, and apply the merges **in the order in which they were learned**. Of the pairs that the
 # word holds, the one that was learned first is joined, and so on, until none of its pairs was ever learned.
 #
-# Why not take the longest piece that fits, from the left? You would get other pieces than the model saw in training.
+# Why not take the longest piece that fits, from the left? That can give other pieces than the model saw in training.
 
 
 # %% tags=["export"]
@@ -624,7 +624,10 @@ print("your encode, its merges:", encode(line, their_merges) == tokenizer.tokeni
 # **Predict first:** the line below is half fairy tale, half film review. Which half does the storyteller cut into fewer pieces than your vocabulary does?
 
 # %%
-line = "Once upon a time the princess said: a predictable thriller, boring characters!"
+halves = "Once upon a time the princess said:", " a predictable thriller, boring characters!"
+line = "".join(halves)
+for half in halves:
+    print(f"{half.strip()!r}: {len(encode(half, merges))} pieces by yours, {len(encode(half, their_merges))} by the storyteller's")
 text_pieces.draw_pieces(
     {"yours": encode(line, merges), "storyteller": encode(line, their_merges)},
     title="A vocabulary knows what it has read",

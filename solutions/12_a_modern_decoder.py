@@ -24,7 +24,7 @@
 # - measure how well it predicts a text, in a unit that different models share.
 #
 # **Time:** 130 minutes; the core path (sections 1 to 7) takes 118.
-# **Before:** [lesson 5](05_positional_encoding.ipynb), and [lesson 6](06_decoding_and_generation.ipynb), whose cache and temperature come back here.
+# **Before:** [lesson 5](05_positional_encoding.ipynb), [lesson 11](11_pieces_of_words.ipynb), whose tokens are read here, and [lesson 6](06_decoding_and_generation.ipynb), whose cache and temperature come back here.
 
 # %% tags=["form"]
 # @title Set-up: run this cell first

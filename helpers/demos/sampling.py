@@ -36,7 +36,8 @@ def draw_kept(
     likeliest = logits.argsort(descending=True)[:_SHOWN]
     places = np.arange(len(likeliest))
     before = logits.softmax(-1)[likeliest].numpy()
-    size = {"width": 1.4 + 2.5 * len(kinds), "height": 1.1 + 0.26 * len(likeliest)}
+    # A panel alone has room for its title, which names every setting.
+    size = {"width": max(5.5, 1.4 + 2.5 * len(kinds)), "height": 1.1 + 0.26 * len(likeliest)}
     figure, axes = plots.panels(1, len(kinds), sharey=True, sharex=True, **size)
     for axis, (name, kept) in zip(axes[0], kinds.items(), strict=True):
         stays = kept[likeliest].isfinite().numpy()

@@ -121,6 +121,11 @@ MISTAKES = Mistakes(layers.merge_pair).read(
         place += 2 => place += 1
     a piece left out: After a pair is joined, the piece behind it gets lost. Go on by two places, no more.
         place += 2 => place += 3
+    two steps on for every piece: Pieces get lost: one that does not begin the pair stands alone. Go on by one place
+    there.
+        place += 1 => place += 2
+    a slice kept: What is appended is a tuple of one piece, as a slice is. Append the piece itself: `pieces[place]`.
+        merged.append(pieces[place]) => merged.append(pieces[place : place + 1])
     the joined letters compared: The two pieces are joined before they are compared, so `a` + `bc` counts as `ab` + `c`.
     Both pieces must be equal.
         pieces[place : place + 2] == pair
