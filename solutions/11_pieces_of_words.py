@@ -627,7 +627,8 @@ print("your encode, its merges:", encode(line, their_merges) == tokenizer.tokeni
 halves = "Once upon a time the princess said:", " a predictable thriller, boring characters!"
 line = "".join(halves)
 for half in halves:
-    print(f"{half.strip()!r}: {len(encode(half, merges))} pieces by yours, {len(encode(half, their_merges))} by the storyteller's")
+    yours, its = encode(half, merges), encode(half, their_merges)
+    print(f"{half.strip()!r}: {len(yours)} pieces by yours, {len(its)} by the storyteller's")
 text_pieces.draw_pieces(
     {"yours": encode(line, merges), "storyteller": encode(line, their_merges)},
     title="A vocabulary knows what it has read",

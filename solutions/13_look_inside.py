@@ -185,7 +185,7 @@ best = lens(ids).softmax(dim=-1).max(dim=-1)
 best.values.shape
 
 # %% [markdown]
-# Each column below is a word that it has just read, each cell the likeliest next word at that point. A frame means that it is the word that does come next.
+# Each column below is a word that it has just read, each cell the likeliest next word at that point. A frame means that it is the word that does come next. (⊢ is the sign that begins every story; two signs such as `E2` are a byte that is no whole character, as in lesson 11.)
 #
 # **Predict first:** the last matrix is also the embedding, used the other way round. So which word will the top row name, before any block has done anything? And do the frames begin high up or low down?
 

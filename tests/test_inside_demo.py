@@ -12,13 +12,13 @@ from helpers.demos import inside
 class Letters:
     """A tokenizer that takes each letter for a token."""
 
-    bos_token_id = 0
+    bos_token_id, bos_token = 0, "<>"
 
     def __call__(self, text: str) -> dict[str, list[int]]:
         return {"input_ids": [1 + ord(letter) % 96 for letter in text]}
 
-    def decode(self, ids: list[int]) -> str:
-        return chr(95 + ids[0]) if ids[0] > 1 else " "
+    def convert_ids_to_tokens(self, ids: list[int]) -> list[str]:
+        return [["<>", "Ġ"][number] if number < 2 else chr(95 + number) for number in ids]
 
 
 def lens(ids: torch.Tensor) -> torch.Tensor:
@@ -38,6 +38,10 @@ def test_a_line_is_read_with_a_sign_in_front_and_words_block_by_block() -> None:
     assert insides.likeliest[2][:3] == ["a", "b", "c"]
     assert insides.weights.shape == (2, 3, 4, 4)
     assert not insides.note
+
+
+def test_a_byte_that_is_no_whole_character_is_named_as_lesson_11_names_it() -> None:
+    assert inside.names([0, 1, 2, ord("Ã") - 95], Letters()) == ["⊢", "␣", "a", "C3"]
 
 
 def test_right_words_are_framed() -> None:

@@ -6,7 +6,9 @@ import time
 
 import ipywidgets as widgets
 import torch
+from matplotlib.colors import to_hex
 
+from helpers import plots
 from helpers.demos.sampling import describe_kept, draw_kept, sampling_demo
 from helpers.layers import top_p
 
@@ -89,3 +91,8 @@ def test_it_redraws_quickly() -> None:
         slider.value = value
         times.append(time.process_time() - started)
     assert min(times) < 0.25
+
+
+def test_the_key_names_both_colours_where_nothing_is_cut_off_either() -> None:
+    legend = draw_kept(LOGITS, letters, {"all": LOGITS}).axes[0].get_legend()
+    assert [to_hex(patch.get_facecolor()) for patch in legend.get_patches()] == [plots.GREY.lower(), plots.BLUE.lower()]

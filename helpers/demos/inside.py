@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from helpers.demos.parts.typed_text import MOST_PIECES, legible
+from helpers.demos.parts.typed_text import MOST_PIECES
+from helpers.demos.text_pieces import name_piece
 
 if TYPE_CHECKING:
     import torch
@@ -48,9 +49,9 @@ class Insides:
 
 
 def names(ids: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    """A label for each token: a space that begins it shows as ␣, and the sign for a beginning as ⊢."""
-    texts = ["⊢" if number == tokenizer.bos_token_id else str(tokenizer.decode([number])) for number in ids]
-    return [legible(text.replace(" ", "␣").replace("\n", "↵")) for text in texts]
+    """A label for each token: as lesson 11 shows pieces, and the sign for a beginning as ⊢."""
+    pieces = tokenizer.convert_ids_to_tokens(list(ids))
+    return ["⊢" if piece == tokenizer.bos_token else name_piece(piece) for piece in pieces]
 
 
 def read_line(text: str, tokenizer: PreTrainedTokenizerBase, lens: Inside, attention: Inside) -> Insides:

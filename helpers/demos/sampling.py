@@ -31,6 +31,8 @@ def draw_kept(
     kinds
         What each way makes of the logits, by its name: (v,), minus infinity where a token is cut off.
     """
+    from matplotlib.patches import Patch
+
     from helpers import plots
 
     likeliest = logits.argsort(descending=True)[:_SHOWN]
@@ -41,15 +43,19 @@ def draw_kept(
     figure, axes = plots.panels(1, len(kinds), sharey=True, sharex=True, **size)
     for axis, (name, kept) in zip(axes[0], kinds.items(), strict=True):
         stays = kept[likeliest].isfinite().numpy()
-        axis.barh(places[~stays], before[~stays], color=plots.GREY, label="cut off")
-        axis.barh(places[stays], kept.softmax(-1)[likeliest].numpy()[stays], color=plots.BLUE, label="drawn from")
-        axis.vlines(before, places - 0.4, places + 0.4, color=plots.BLACK, linewidth=1.2, label="as the model said")
+        axis.barh(places[~stays], before[~stays], color=plots.GREY)
+        axis.barh(places[stays], kept.softmax(-1)[likeliest].numpy()[stays], color=plots.BLUE)
+        said = axis.vlines(
+            before, places - 0.4, places + 0.4, color=plots.BLACK, linewidth=1.2, label="as the model said"
+        )
         axis.set_title(f"{name}\n{describe_kept(kept)}", parse_math=False)
         axis.set_xlabel("probability")
     axes[0, 0].set_yticks(places, [name.replace(" ", "␣") for name in names(likeliest.tolist())], parse_math=False)
     axes[0, 0].invert_yaxis()
     axes[0, 0].set_xlim(left=0)
-    axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    # Not from the bars: where nothing is cut off, there is none to take the colour from.
+    keys = [Patch(color=plots.GREY, label="cut off"), Patch(color=plots.BLUE, label="drawn from")]
+    axes[0, -1].legend(handles=[*keys, said], loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 
