@@ -805,6 +805,7 @@ feedback_box("14, section 6")
 # **Predict first:** a base of only 2 bits, with adapters of rank 4. Will it be nearer to the rounded classifier, or to the adapters on the full base?
 
 # %%
+del model, voices  # 145 megabytes, which the next model will need
 on_coarse = fit(adapted_classifier(quantized(encoder, 2), topics.num_classes, rank=4), train_part, learning_rate=5e-3)
 
 # %%

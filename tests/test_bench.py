@@ -12,12 +12,14 @@ import pytest
 import torch
 
 from helpers.batches import Batch, pad
-from helpers.checks import EXERCISES
+from helpers.checks import EXERCISES, exercise_of
 from helpers.course.__main__ import main
-from helpers.course.bench import bench
+from helpers.course.bench import bench, marking
 from helpers.course.bench import parts as bench_parts
 from helpers.course.bench.measure import Cost, FailedError, measure
 from helpers.course.build.coverage import right_answers
+from helpers.course.mark.answer import find_answer
+from helpers.course.mark.examine import examine
 from helpers.seeding import set_seed
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,7 +94,8 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[list[str], str
         asked.append((arguments, environment["OMP_NUM_THREADS"]))
         downloaded = 2_000_000 if len(asked) == 1 else 0
         found = {"texts": 100, "accuracy": 0.5, "parameters": 7, "threads": 2, "downloaded": downloaded}
-        found["checks"] = [0.1, 0.06, 0.3 if arguments[1] == "6b" else 0.11]
+        found |= {"first": 0.2, "failing": [0.04, 0.16 if arguments[1] == "3" else 0.05, 0.06], "peak_bytes": 2**31}
+        found["passing"] = [0.1, 0.06, 0.3 if arguments[1] == "6b" else 0.11]
         return Cost(10, 20, 2**30, found)
 
     monkeypatch.setattr(bench, "measure", pretend)
@@ -138,15 +141,46 @@ def test_a_check_that_takes_too_long_is_said(
     assert run("--only", "checks") == 1
     assert costs == [(["check", number, str(ROOT / "tests")], "1") for number in EXERCISES]
     printed = capsys.readouterr()
-    assert "| 6a | 3 | 0.10 | 0.11 |" in printed.out
-    assert "| 6b | 3 | 0.10 | **0.30** |" in printed.out
+    assert "| 6a | 3 | 0.20 | 0.05 | 0.06 | 3 | 0.10 | 0.11 |" in printed.out
+    assert "| 3 | 3 | 0.20 | 0.06 | **0.16** | 3 | 0.10 | 0.11 |" in printed.out
+    assert "| 6b | 3 | 0.20 | 0.05 | 0.06 | 3 | 0.10 | **0.30** |" in printed.out
+    assert "exercise 3: 0.16 s for a wrong answer; 0.15 are allowed" in printed.err
     assert "exercise 6b: 0.30 s for a right answer; 0.2 are allowed" in printed.err
 
 
-def test_every_right_answer_is_measured() -> None:
+def test_every_answer_is_measured() -> None:
     found = bench_parts.checking("0", str(ROOT / "tests"))
-    assert len(found["checks"]) == len(right_answers(ROOT / "tests", "0"))
-    assert min(found["checks"]) > 0
+    assert len(found["passing"]) == len(right_answers(ROOT / "tests", "0"))
+    assert len(found["failing"]) == len(exercise_of("0").misconceptions)
+    assert min(found["first"], *found["passing"], *found["failing"]) > 0
+
+
+def test_a_class_and_three_notebooks_beside_nbgrader_are_marked(
+    costs: list[tuple[list[str], str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--only", "marking", "--notebooks", "50") == 0
+    assert [arguments[:4] for arguments, _ in costs[:3]] == [
+        ["mark", "course", "07", "50"],
+        ["mark", "course", "07", "50"],
+        ["mark", "course", "02", "3"],
+    ]
+    printed = capsys.readouterr().out
+    assert "| 50 | 07 | course | 1 | 10 | 300 | 2.00 |" in printed
+    assert "| 3 | 07 | nbgrader | 1 | 10 | 18 | 2.00 |" in printed
+
+
+def test_half_of_the_notebooks_that_are_marked_are_wrong() -> None:
+    outcomes = []
+    for book in marking.submissions("06", 4, ROOT / "tests"):
+        for number, name in (("6a", "causal_mask"), ("6b", "DecoderBlock")):
+            outcomes.append((number, examine(find_answer(book, number, name), number, (1,))["outcome"]))
+    assert outcomes == [("6a", "passed"), ("6b", "passed"), ("6a", "wrong"), ("6b", "wrong")] * 2
+
+
+def test_the_course_marks_what_the_benchmark_makes() -> None:
+    found = marking.mark_class("course", "02", "2", "1", str(ROOT / "tests"))
+    assert found["seconds"] > 0
+    assert found["peak_bytes"] > 200 * 2**20  # torch alone takes that
 
 
 def test_padding_to_512_changes_no_prediction_of_the_model_that_is_compared() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import importlib
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +21,8 @@ import pytest
 
 from helpers.checks import EXERCISES
 from helpers.course.__main__ import main
+from helpers.course.bench.marking import as_cell
+from helpers.course.build.coverage import right_answers
 from helpers.course.mark import command, report
 from helpers.course.mark.alone import Limits, run_alone
 from helpers.course.mark.answer import cells_to_run, find_answer
@@ -387,6 +392,88 @@ def test_a_worker_that_dies_loses_nothing_and_counts_nothing_twice(tmp_path: Pat
     assert {key: row["outcome"] for key, row in rows(tmp_path).items()} == {
         (f"s{student}", "2"): "passed" for student in range(6)
     }
+
+
+# What the checks say in a notebook
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_marks_agree_with_the_check_for_every_tested_answer(number: str) -> None:
+    from helpers import checks
+    from helpers.checks.engine.run import is_reference
+    from helpers.course.mark.examine import examine
+
+    lesson, name = EXERCISES[number].lesson, command.names(Project(ROOT))[number]
+    check = getattr(checks, EXERCISES[number].check)
+    differ = []
+    for answer, source in tested_answers(number):
+        try:
+            check(answer, seed=1409, record=False)
+            expected = ("reference" if is_reference(answer) else "passed", None)
+        except checks.CheckFailed as failed:
+            expected = ("wrong", failed.misconception)
+        book = answered(lesson, **{f"_{number}": source})
+        report = examine(find_answer(book, number, name), number, (1409,))
+        if (report["outcome"], report["misconception"]) != expected:
+            differ.append((answer.__name__, expected, report))
+    assert differ == []
+
+
+def tested_answers(number: str) -> list[tuple[Any, str]]:
+    """Right and wrong answers of tests/answers, and their cells, under the name that is checked."""
+    answers = right_answers(ROOT / "tests", number)
+    if (ROOT / "tests" / "answers" / f"wrong_{number}.py").exists():
+        answers += [wrong for _, wrong, *_ in importlib.import_module(f"answers.wrong_{number}").WRONG]
+    name, module = command.names(Project(ROOT))[number], sys.modules[f"answers.right_{number}"]
+    # The reference itself is refused where it is imported; a lambda has no name that a cell could give it; what is
+    # made of the reference would be made of itself.
+    can = [
+        answer
+        for answer in answers
+        if answer.__module__ == "student"
+        or (
+            (answer.__module__ == module.__name__ and answer.__qualname__.isidentifier())
+            and (answer.__name__ == name or not re.search(rf"\b{name}\b", inspect.getsource(answer)))
+        )
+    ]
+    return [(answer, as_cell(answer, name, module)) for answer in can]
+
+
+# nbgrader itself
+
+
+def test_nbgrader_marks_with_the_configuration_that_the_course_writes(tmp_path: Path) -> None:
+    api = pytest.importorskip("nbgrader.api")
+    assert main(["nbgrader", str(tmp_path)]) == 0
+    hand_in(tmp_path, "source/queries/lesson.ipynb", notebook("02"))
+    run_nbgrader(tmp_path, "generate_assignment", "queries")
+    released = json.loads((tmp_path / "release" / "queries" / "lesson.ipynb").read_text("utf-8"))
+    skeleton = "".join(cell_of(notebook("02"), "exercise-2")["source"])
+    assert "".join(cell_of(released, "exercise-2")["source"]) == skeleton
+
+    right = "".join(cell_of(notebook("02", "solutions"), "exercise-2")["source"])
+    answers = {
+        "right": right,
+        "wrong": right.replace(" / math.sqrt(queries.shape[-1])", ""),
+        "imported": "from helpers.layers import DotProductAttention",
+        "loops": right.replace("        scores = ", "        while True:\n            pass\n        scores = "),
+        "loops at once": f"while True:\n    pass\n{right}",
+    }
+    for student, source in answers.items():
+        hand_in(tmp_path, f"submitted/{student}/queries/lesson.ipynb", answered("02", _2=source))
+    run_nbgrader(tmp_path, "autograde", "queries", "--Execute.timeout=15")
+    with api.Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}") as book:
+        scores = {s.student.id: s.score for s in book.assignment_submissions("queries")}
+    assert scores == {"right": 1.0, "wrong": 0.0, "imported": 0.0, "loops": 0.0, "loops at once": 0.0}
+
+
+def run_nbgrader(course: Path, *arguments: str) -> None:
+    # It starts a program that pip put beside this Python.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command_line = [sys.executable, "-m", "nbgrader", *arguments]
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(command_line, cwd=course, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 # Pieces of the report

@@ -51,18 +51,29 @@ class Mistake:
         """Whether the changes can be made. The build sees to it; a student never meets one that cannot."""
         return not self.problem
 
+    @property
+    def source(self) -> str:
+        """The changed source.
+
+        Raises
+        ------
+        ValueError
+            A change cannot be made.
+        """
+        source = "\n".join(map(_source, self.references))
+        for old, new in self.changes:
+            if old not in source:
+                raise ValueError(f"{self.name!r} changes {old!r}, which is not in {self.references[-1].__name__}.")
+            source = source.replace(old, new)
+        return source
+
     @functools.cached_property
     def answer(self) -> Any:
         """The class or function that the changed source defines."""
-        source = "\n".join(map(_source, self.references))
-        answer = self.references[-1]
-        for old, new in self.changes:
-            if old not in source:
-                raise ValueError(f"{self.name!r} changes {old!r}, which is not in {answer.__name__}.")
-            source = source.replace(old, new)
-        scope = {**vars(sys.modules[answer.__module__]), **self.names}
-        exec(compile(source, f"<{self.name}>", "exec"), scope)
-        return scope[answer.__name__]
+        right = self.references[-1]
+        scope = {**vars(sys.modules[right.__module__]), **self.names}
+        exec(compile(self.source, f"<{self.name}>", "exec"), scope)
+        return scope[right.__name__]
 
 
 class Mistakes(list[Mistake]):

@@ -1,4 +1,4 @@
-"""What the benchmark measures, each in a process of its own: a lesson, a way to train, to ask a model, the checks."""
+"""What the benchmark measures, each in a process of its own: a lesson, ways to train, to ask and to mark, checks."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def main(kind: str, *arguments: str) -> None:
         "train": training,
         "ask": asking,
         "check": checking,
+        "mark": marking,
     }
     print(json.dumps(parts[kind](*arguments)))
 
@@ -157,41 +158,52 @@ def asking(way: str, questions: str) -> dict[str, Any]:
 
 
 def checking(exercise: str, tests: str) -> dict[str, Any]:
-    """Check right answers to an exercise, after one check that loads what all need.
+    """Check wrong and right answers to an exercise, as in a new notebook whose first check fails.
 
     Parameters
     ----------
     exercise
         Its number, such as ``"6a"``.
     tests
-        The folder of the repository's tests, which holds the answers.
+        The folder of the repository's tests, which holds the right answers; the wrong ones are the misconceptions.
 
     Returns
     -------
     dict
-        With `checks`: for each answer, the processor seconds of its check, the median of several.
+        Processor seconds: `first`, of the first check of all, `failing` of each wrong answer, `passing` of each right
+        one; of these the median of several.
     """
     import contextlib
     import io
     import statistics
 
+    import torch  # noqa: F401  a notebook has it before its first check
+
     from helpers import checks
     from helpers.course.build.coverage import right_answers
 
     check = getattr(checks, checks.EXERCISES[exercise].check)
-    answers = right_answers(Path(tests), exercise)
-    seconds = []
+
+    def seconds_of(answer: Any, seed: int) -> float:
+        start = time.process_time()
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(checks.CheckFailed):
+            check(answer, seed=seed, record=False)
+        return time.process_time() - start
+
     begin = time.perf_counter()
-    with contextlib.redirect_stdout(io.StringIO()):
-        check(answers[0], seed=0, record=False)
-        for answer in answers:
-            taken = []
-            for seed in range(1, 6):
-                start = time.process_time()
-                check(answer, seed=seed, record=False)
-                taken.append(time.process_time() - start)
-            seconds.append(statistics.median(taken))
-    return {"seconds": time.perf_counter() - begin, "checks": seconds}
+    wrong = checks.exercise_of(exercise).misconceptions
+    first = seconds_of(wrong[0].answer, 0)  # the others are compiled within it, as in a notebook
+    failing = [statistics.median(seconds_of(each.answer, seed) for seed in range(1, 4)) for each in wrong]
+    answers = right_answers(Path(tests), exercise)
+    passing = [statistics.median(seconds_of(answer, seed) for seed in range(1, 6)) for answer in answers]
+    return {"seconds": time.perf_counter() - begin, "first": first, "failing": failing, "passing": passing}
+
+
+def marking(*arguments: str) -> dict[str, Any]:
+    """Mark a class: see `helpers.course.bench.marking`, whose imports take a second that the other parts spare."""
+    from helpers.course.bench.marking import mark_class
+
+    return mark_class(*arguments)
 
 
 def _padded(batch: Any, pad_id: int) -> Any:
