@@ -106,8 +106,8 @@ def count_right(model: Any, part: Any, tokenizer: Any, max_len: int) -> tuple[in
     device = next(model.parameters()).device
     model.eval()
     right = 0
-    for start in range(0, len(pairs), 64):
-        labels, ids, mask = (x.to(device) for x in pad_batch(pairs[start : start + 64], tokenizer, max_len))
+    for start in range(0, len(pairs), 32):
+        labels, ids, mask = (x.to(device) for x in pad_batch(pairs[start : start + 32], tokenizer, max_len))
         right += int((_tensor(model(ids, attention_mask=mask)).argmax(dim=-1) == labels).sum())
     return right, len(pairs)
 

@@ -154,7 +154,7 @@ plots.bars(
 )
 
 # %% [markdown]
-# The longest bar answers the first question, and bars to the left of zero the second. (Blue: attention. Red: MLPs.)
+# MLP 7, the last part of all, lifts it most, and the other MLPs do nearly all the rest. Attention 6 and 7 push against it, a little. (Blue: attention. Red: MLPs.)
 #
 # **Think! 13.1.** A bar of 3 stands beside *MLP 5*. If you took MLP 5 out, would the logit fall by 3?
 
@@ -270,25 +270,25 @@ for job, scores in jobs.items():
     print(f"{job:>13}: most of all head {head} of block {block}, with {scores.max():.1f}")
 
 # %% [markdown] tags=["answer"]
-# **What to see.** Cells that are bright in the middle map belong to heads that have found nothing here: softmax must put its weight somewhere, and they park it on the first place, as lesson 3's heads did on `[SEP]`. In many
-# large models these are the most. In the other two maps, a few cells stand out, or none does. A number tells them from the rest, and it would do so for a thousand heads as well as for 64.
+# **What to see.** In the left map a few cells stand out, most of them in blocks 2 to 4: looking one word back is a job that several heads share. The bright cells of the middle map belong to heads that have found nothing here: softmax must put its weight
+# somewhere, and they park it on the first place, as lesson 3's heads did on `[SEP]`. (In many large models these are the most.) The right map is dark: this job, nobody has. A number tells them apart, and it would do so for a thousand heads as well as for 64.
 
 # %% [markdown]
 # Look for yourself: type a line, and go from block to block and from head to head. Blocks and heads are counted from 0, as in the maps above.
 #
-# **Predict first:** type a line in which a name comes twice. What does the head with the job *same word* do at the second?
+# **Predict first:** type a line in which a name comes twice. At the second, where does head 7 of block 3 look: back to the first, or somewhere else?
 
 # %% tags=["nbval-ignore-output"]
 inside.inside_demo(tokenizer, lens, attention, "The king had a daughter, and the king had a")
 
 # %% [markdown]
-# If its number is high, it looks from there back to the first. If even the highest number is low, you may find no head that does it alone.
+# One word back, as it does from everywhere: that is its job. You will hardly find a head that looks from the second name to the first.
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("13, section 3")
 
 # %% [markdown]
-# ## 4. The second time, it knows (15 minutes)
+# ## 4. Does it know, the second time? (15 minutes)
 #
 # Nobody can guess the next random word. The first time, that is. The second time you could: find the word in the line, and say what came after it.
 #
@@ -310,10 +310,10 @@ figure.axes[0].set_ylim(bottom=0)
 figure
 
 # %% [markdown]
-# If the second curve lies lower, the model has learned something *while reading*, with no weight changed. (Its first point has no advantage: nothing says yet that the line begins again.) If the two lie on each other, it
-# cannot do this. Section 5 shows what it would take.
+# It cannot: the two curves lie on each other. Both even lie above $\ln 4096 = 8.3$, the loss of somebody who guesses blindly, since the storyteller expects words that make sense. Larger models can (Olsson et al. 2022): their second curve lies far lower. They have
+# learned something *while reading*, with no weight changed.
 #
-# Which heads could do that? At a word of the second time, the useful place is the word *after* its first appearance: that is what comes next. A head that looks there is called an **induction head** (Olsson et al. 2022).
+# What would a head have to do for that? At a word of the second time, the useful place is the word *after* its first appearance: that is what comes next. A head that looks there is called an **induction head** (Olsson et al. 2022).
 
 # %%
 line = ["sea", "old", "cup", "sea", "old", "cup"]
@@ -367,7 +367,7 @@ checks.induction_scores(induction_scores)
 # %% [markdown]
 # Your score, for all 64 heads. Blindly spread over the line, it would be about 0.03.
 #
-# **Predict first:** in early blocks or in later ones?
+# **Predict first:** after what the two curves said, how high will the highest score be?
 
 # %% tags=["expected-output"]
 induction = torch.stack([induction_scores(block, PERIOD) for block in words_only])  # (blocks, h)
@@ -382,8 +382,8 @@ plots.heatmap(
 )
 
 # %% [markdown] tags=["answer"]
-# **What to see.** A bright cell, where there is one, does not stand in block 0. That is no accident, as the next section shows: one layer alone cannot do this job. If all are dark, the storyteller has no such head, and
-# its curves above lie on each other. Small models that read few texts do without.
+# **What to see.** All dark: the highest score is 0.06. The storyteller has no such head, which is why its curves lie on each other. Small models that have read few texts do without. Where there is such a head, it does not stand in block 0. That is no
+# accident, as the next section shows: one layer alone cannot do this job.
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("13, section 4")
@@ -687,9 +687,9 @@ print("without all four, it is above 2:", costs["without heads 0 to 3 of layer 1
 # %% [markdown]
 # One of layer 1 is hardly missed: the other three do the same. Without all four, what the model knew is gone. So "its absence costs nothing" does *not* mean "it does nothing". It may mean that there is a spare.
 #
-# Now the storyteller: 64 heads, each taken out alone.
+# Now the storyteller: 64 heads, each taken out alone, and the random lines of section 4. None of its heads had a high score there.
 #
-# **Predict first:** will the cells that were bright in section 4 cost most?
+# **Predict first:** so will none be missed?
 
 
 # %%
@@ -715,7 +715,7 @@ plots.heatmap(cost, title="What each head's absence costs", xlabel="head", ylabe
 print("the hooks are gone:", abs(storyteller_loss() - with_all) < 1e-6)
 
 # %% [markdown]
-# Negative numbers are possible: without that head, it does a little *better* on such lines. Compare with the map of section 4: section 8 draws the two against each other.
+# Some are missed, most of all heads 1 and 3 of block 0. And without head 0 of block 0, it even does *better*: such lines are not what it was made for. So being needed has little to do with the score; section 8 draws the two against each other.
 #
 # **Think! 13.4.** Zero is a number like any other, and perhaps one that the layers above never meet. What could you put in place of a head's output, so as not to confuse them?
 
@@ -832,7 +832,7 @@ print(f"layer 1 of the small model, all four together: {small[1].sum():.1f}")
 # In the small model, the shares of layer 1 add up to about 1: each head pours its part into one sum, and the logit is read off this sum. In layer 0, the previous-word heads bring something back as well: with their note in place,
 # layer 1 finds the word again. So the same answer comes back twice, once for each half of the circuit: shares of *different* layers do not add up.
 #
-# For the storyteller, look at the line printed above first. Where clean and spoiled lines hardly differ, there is little to bring back, and shares of little mean little.
+# For the storyteller, look at the line printed above first: its clean and spoiled lines hardly differ. There is little to bring back, and shares of little mean little, however large they look.
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("13, section 7")
@@ -857,7 +857,7 @@ ax.legend()
 figure
 
 # %% [markdown]
-# On one rising line. Points at the lower right look the part and are not missed; points at the upper left are missed and do not look the part.
+# On one rising line. They do not: the triangles at the lower right look the part and are not missed, since each has a spare; the points at the upper left are missed and do not look the part.
 #
 # So keep apart:
 #

@@ -647,8 +647,8 @@ print(f"Both ways learn reviews: {'yes' if max(few_reviews, all_reviews) < 0.8 *
 print(f"Both forget about stories: {'yes' if min(few_stories, all_stories) > stories_before else 'no'}")
 
 # %% [markdown]
-# Both go left, and both go up: whoever learns only reviews gets worse at stories. This is called **catastrophic forgetting**. In larger comparisons, adapters *learn less and forget less* than
-# full fine-tuning (Biderman et al. 2024); how far each goes depends on the step size, and on how long you train.
+# Both go left, and both go up: whoever learns only reviews gets worse at stories. This is called **catastrophic forgetting**. Training all weights goes further in both directions. In larger comparisons, too, adapters *learn less and forget less*
+# (Biderman et al. 2024); how far each goes depends on the step size, and on how long you train.
 #
 # One thing is certain, though. The adapters' forgetting can be undone, since the old weights are still there:
 
@@ -672,6 +672,7 @@ for name, model in {"as it was": storyteller.to(DEVICE), **voices}.items():
     torch.manual_seed(1)
     ids = model.generate(**begin, max_new_tokens=30, do_sample=True, temperature=0.7, top_k=50)
     print(f"{name}: {story_tokenizer.decode(ids[0], skip_special_tokens=True)}\n")
+del model, voices  # so that their memory is free for what comes
 
 # %% tags=["form", "nbval-ignore-output"]
 feedback_box("14, section 5")
@@ -770,6 +771,7 @@ for each in bits:
     now = model.encoder.state_dict()
     lost.append(sum(float((now[key] - after[key]).norm() / after[key].norm()) for key in changes) / len(changes))
     right.append(accuracy(model, test_part))
+    del model, now  # before the next copy is made
 
 # %%
 figure, axes = plots.panels(1, 2, width=9, height=3)
@@ -809,7 +811,6 @@ feedback_box("14, section 6")
 # **Predict first:** a base of only 2 bits, with adapters of rank 4. Will it be nearer to the rounded classifier, or to the adapters on the full base?
 
 # %% tags=["nbval-ignore-output"]
-del model, voices  # 145 megabytes, which the next model will need
 on_coarse = fit(adapted_classifier(quantized(encoder, 2), topics.num_classes, rank=4), train_part, learning_rate=5e-3)
 
 # %%

@@ -1,4 +1,4 @@
-"""What the README says of the checks is what there is."""
+"""What the page of numbers says of the checks is what there is."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ from helpers.layers import DotProductAttention
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_readmes_table_is_what_the_command_prints(
+def test_the_table_in_docs_is_what_the_command_prints(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
     assert main(["coverage"]) == 0
     table = capsys.readouterr().out.strip()
-    written = [line.strip() for line in (ROOT / "README.md").read_text("utf-8").splitlines()]
-    assert table in "\n".join(written), (
-        "README.md's table of the checks is out of date: run `python -m helpers.course coverage` and paste what it "
+    assert table in (ROOT / "docs" / "measured.md").read_text("utf-8"), (
+        "The table in docs/measured.md is out of date: run `python -m helpers.course coverage` and paste what it "
         f"prints over the old one:\n{table}"
     )
 

@@ -406,7 +406,7 @@ def test_marks_agree_with_the_check_for_every_tested_answer(number: str) -> None
     lesson, name = EXERCISES[number].lesson, command.names(Project(ROOT))[number]
     check = getattr(checks, EXERCISES[number].check)
     differ = []
-    for answer, source in tested_answers(number):
+    for answer, source in answers_in_cells(number):
         try:
             check(answer, seed=1409, record=False)
             expected = ("reference" if is_reference(answer) else "passed", None)
@@ -419,7 +419,7 @@ def test_marks_agree_with_the_check_for_every_tested_answer(number: str) -> None
     assert differ == []
 
 
-def tested_answers(number: str) -> list[tuple[Any, str]]:
+def answers_in_cells(number: str) -> list[tuple[Any, str]]:
     """Right and wrong answers of tests/answers, and their cells, under the name that is checked."""
     answers = right_answers(ROOT / "tests", number)
     if (ROOT / "tests" / "answers" / f"wrong_{number}.py").exists():

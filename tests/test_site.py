@@ -378,7 +378,7 @@ def test_the_slug_decides_every_address(monkeypatch: pytest.MonkeyPatch) -> None
     lesson = Lesson.read(ROOT / "solutions" / f"{LESSONS[2]}.py")
     assert all("/me/fork/" in address for address in addresses(PROJECT, lesson).values())
     front = front_page(PROJECT, [Lesson.read(ROOT / "solutions" / f"{name}.py") for name in LESSONS])
-    assert "git clone https://github.com/me/fork && cd fork" in front
+    assert "git clone https://github.com/me/fork\n$ cd fork\n" in front
     assert "your_account" not in front
     readme = (ROOT / "README.md").read_text("utf-8")
     assert f"]({badges.site_address('your_account/attention-course')})" in readme

@@ -7,6 +7,7 @@ container, as a user of its own.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -159,18 +160,17 @@ def _limit(limits: Limits) -> None:
         with open("/proc/self/statm") as file:
             in_use = int(file.read().split()[0]) * resource.getpagesize()
         at_most(resource.RLIMIT_AS, in_use + limits.memory)
-        import psutil
-
-        own = os.getuid()
-        running = sum(
-            p.info["num_threads"] or 0 for p in psutil.process_iter(["uids", "num_threads"]) if _is_of(p, own)
-        )
-        at_most(resource.RLIMIT_NPROC, running + limits.processes)
+        at_most(resource.RLIMIT_NPROC, _threads_of(os.getuid()) + limits.processes)
 
 
-def _is_of(process: Any, user: int) -> bool:
-    uids = process.info["uids"]
-    return uids is not None and uids.real == user
+def _threads_of(user: int) -> int:
+    """How many threads a user runs: what the limit counts. Read by hand, since psutil takes 15 ms for it."""
+    threads = 0
+    for process in os.scandir("/proc"):
+        with contextlib.suppress(OSError):  # it has just ended
+            if process.name.isdigit() and process.stat().st_uid == user:
+                threads += os.stat(f"{process.path}/task").st_nlink - 2
+    return threads
 
 
 def _unshare(libc: ctypes.CDLL) -> bool:

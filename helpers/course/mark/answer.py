@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import symtable
 import warnings
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from helpers.course.mark.collect import exercise_of
 # What an assignment may call without being left out: makes a constant, and takes no time.
 _HARMLESS = {"torch", "math", "np", "numpy", "nn", "F", "set_device", "re", "string", "functools", "partial"}
 _HARMLESS |= {"dict", "list", "tuple", "set", "frozenset", "range", "len", "min", "max", "float", "int", "str", "sum"}
+# Most cells are the same in every notebook of a class: what has been found out about one need not be found again.
+_remembered = functools.lru_cache(maxsize=10_000)
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def _parsed(source: str) -> list[ast.stmt]:
         return ast.parse(source).body
 
 
+@_remembered
 def _statements(source: str) -> list[ast.stmt]:
     """Statements of a cell; none where Python cannot read it: then nothing can need it."""
     try:
@@ -183,6 +187,7 @@ def _as_python(source: str) -> str:
         return source
 
 
+@_remembered
 def _binds(node: ast.stmt) -> set[str]:
     """Names that a statement at the top of a cell defines, where running it is harmless; else nothing."""
     match node:
@@ -227,6 +232,7 @@ def _root(function: ast.expr) -> str:
     return function.id if isinstance(function, ast.Name) else ""
 
 
+@_remembered
 def _uses(node: ast.stmt) -> set[str]:
     """Names of the notebook that a statement reads: not those that are local to one of its functions."""
     tables = [symtable.symtable(ast.unparse(node), "<statement>", "exec")]

@@ -13,6 +13,7 @@ PAGES = {
     "HANDOUTS.md": "handouts",
     "MARKING.md": "marking",
     "TROUBLESHOOTING.md": "troubleshooting",
+    "docs/measured.md": "measured",
     "CONTRIBUTING.md": "contributing",
 }
 _LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
@@ -23,7 +24,7 @@ def page_source(project: Project, name: str) -> str:
     """One of the repository's pages; a link to a file that the site does not show leads to the repository."""
 
     def moved(link: re.Match[str]) -> str:
-        words, path, anchor = link[1], link[2], link[3] or ""
+        words, path, anchor = link[1], link[2].removeprefix("../"), link[3] or ""  # as seen from docs/
         if path in PAGES:  # a page that is called by its file's name is called by its title here
             return f"[{'' if words == path else words}]({PAGES[path]}.md{anchor})"
         if path == "README.md":
