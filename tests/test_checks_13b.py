@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -255,9 +255,26 @@ def detached(model: nn.Module, heads: list[tuple[int, int]]) -> Iterator[None]:
             handle.remove()
 
 
+@contextmanager
+def in_place(model: nn.Module, heads: list[tuple[int, int]]) -> Iterator[None]:
+    def silence(head: int, width: int) -> Any:
+        def hook(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+            inputs[0][..., head * width : (head + 1) * width] = 0
+
+        return hook
+
+    places = where_heads_meet(model)
+    with ExitStack() as stack:
+        for layer, head in heads:
+            matrix, width = places[layer]
+            stack.callback(matrix.register_forward_pre_hook(silence(head, width)).remove)
+        yield
+
+
 def test_what_no_text_asks_for_is_a_remark(capsys: pytest.CaptureFixture[str]) -> None:
     assert "weights of the model are other than they were" in remarks_on(right_13b.by_other_weights, capsys)
     assert "stays behind. Begin the `try`" in remarks_on(right_13b.AsAClass, capsys)
     assert "somebody stops the cell in the middle" in remarks_on(not_when_stopped, capsys)
     assert "cannot be trained" in remarks_on(detached, capsys)
+    assert "changes the very numbers that entered" in remarks_on(in_place, capsys)
     assert "One thing" not in remarks_on(right_13b.with_a_mask, capsys)

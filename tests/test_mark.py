@@ -100,6 +100,29 @@ def test_zip_files_are_looked_into(tmp_path: Path) -> None:
     assert note.reason == "not a notebook"
 
 
+@pytest.mark.parametrize("is_named", [False, True])
+def test_an_export_of_many_students_may_be_one_zip_file_with_zip_files_in_it(tmp_path: Path, is_named: bool) -> None:
+    for student, number in (("Ada Lovelace", 11), ("Grace Hopper", 12)):
+        with zipfile.ZipFile(tmp_path / f"{number}.zip", "w") as archive:
+            archive.writestr("work/x.ipynb", json.dumps(notebook("06")))
+        with zipfile.ZipFile(tmp_path / "all.zip", "a") as archive:
+            archive.write(tmp_path / f"{number}.zip", f"{student}_{number}_assignsubmission_file_/work.zip")
+    export = tmp_path / "all.zip" if is_named else tmp_path
+    for number in (11, 12):
+        (tmp_path / f"{number}.zip").unlink()
+    submissions, unread = found(export)
+    assert [(one.student, one.lesson) for one in submissions] == [("Ada Lovelace", "06"), ("Grace Hopper", "06")]
+    assert unread == []
+
+
+def test_students_of_one_name_are_told_apart_by_their_numbers(tmp_path: Path) -> None:
+    for number, name in ((7, "Anna Smith"), (8, "Anna Smith"), (9, "Ada Lovelace")):
+        hand_in(tmp_path, f"{name}_{number}_assignsubmission_file_02.ipynb", notebook("02"))
+    submissions, unread = found(tmp_path)
+    assert [one.student for one in submissions] == ["Ada Lovelace", "Anna Smith (7)", "Anna Smith (8)"]
+    assert unread == []
+
+
 def test_what_cannot_be_read_is_listed_with_its_reason(tmp_path: Path) -> None:
     other = notebook("02")
     for cell in other["cells"]:
@@ -109,10 +132,11 @@ def test_what_cannot_be_read_is_listed_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "ada" / "list.ipynb").write_text("[]", "utf-8")
     (tmp_path / "ada" / "essay.pdf").write_bytes(b"%PDF")
     (tmp_path / "ada" / "bad.zip").write_bytes(b"PK")
+    (tmp_path / "bob").mkdir()
     submissions, unread = found(tmp_path)
     reasons = {Path(one.source).name: one.reason for one in unread}
     assert submissions == []
-    assert set(reasons) == {"other.ipynb", "broken.ipynb", "list.ipynb", "essay.pdf", "bad.zip"}
+    assert set(reasons) == {"other.ipynb", "broken.ipynb", "list.ipynb", "essay.pdf", "bad.zip", "bob"}
     assert "broken JSON" in reasons["broken.ipynb"]
     assert "no exercise of this course" in reasons["other.ipynb"]
 
@@ -124,6 +148,15 @@ def test_of_two_versions_of_a_lesson_the_later_counts_and_the_other_is_named(tmp
     assert submission.source == "ada/a.ipynb"
     assert other.source == "ada/b.ipynb"
     assert "earlier version" in other.reason
+
+
+def test_of_two_versions_of_one_time_the_higher_number_counts(tmp_path: Path) -> None:
+    for name in ("02 (10).ipynb", "02.ipynb", "02 (2).ipynb"):
+        path = hand_in(tmp_path, f"ada/{name}", notebook("02"))
+        os.utime(path, (1e9, 1e9))
+    (submission,), others = found(tmp_path)
+    assert submission.source == "ada/02 (10).ipynb"
+    assert len(others) == 2
 
 
 # What is run
@@ -272,13 +305,16 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hand_in(top / "in", "imported/02.ipynb", answered("02", _2=imported))
     hand_in(top / "in", "cheats/02.ipynb", answered("02", _2=f"import os\n{right}\nos._exit(0)"))
     hand_in(top / "in", "two/06.ipynb", answered("06", _6a="def causal_mask(t):\n    return torch.ones(t, t).bool()"))
+    hand_in(top / "in", "unreadable/06.ipynb", answered("06", _6a="def causal_mask(t)\n    return t"))
+    loops = right.replace("        scores = ", "        while True:\n            pass\n        scores = ", 1)
+    hand_in(top / "in", "loops/02.ipynb", answered("02", _2=loops))
     (top / "in" / "two" / "essay.pdf").write_bytes(b"%PDF")
     assert main(["mark", str(top / "in"), "--out", str(top / "out"), "--workers", "2"]) == 0
     return top
 
 
 def rows(top: Path) -> dict[tuple[str, str], dict[str, str]]:
-    with (top / "out" / "marks.csv").open(encoding="utf-8", newline="") as file:
+    with (top / "out" / "marks.csv").open(encoding="utf-8-sig", newline="") as file:
         return {(row["student"], row["exercise"]): row for row in csv.DictReader(file)}
 
 
@@ -292,7 +328,10 @@ def test_marks_say_what_happened_and_why(marked: Path) -> None:
         ("imported", "2"): ("reference", "0.0", ""),
         ("cheats", "2"): ("passed", "1.0", ""),  # a statement beside the answer is not run
         ("two", "6a"): ("wrong", "0.0", "nothing is hidden"),
-        ("two", "6b"): ("wrong", "0.0", "no causal mask"),
+        ("two", "6b"): ("passed", "1.0", ""),  # each exercise has a mark of its own
+        ("unreadable", "6a"): ("broken", "0.0", ""),
+        ("unreadable", "6b"): ("passed", "1.0", ""),
+        ("loops", "2"): ("too long", "0.0", ""),
     }
 
 
@@ -302,7 +341,7 @@ def test_a_mark_is_what_the_check_says_with_the_seed_that_is_named(marked: Path)
 
     row = rows(marked)["unscaled", "2"]
     book = json.loads((marked / "in" / "unscaled" / "02.ipynb").read_text("utf-8"))
-    answer = _defined(find_answer(book, "2", "DotProductAttention"))
+    answer = _defined(find_answer(book, "2", "DotProductAttention"))["DotProductAttention"]
     with pytest.raises(checks.CheckFailed) as failed:
         checks.dot_product_attention(answer, seed=int(row["seed"]), record=False)
     assert row["sentence"] == str(failed.value)
@@ -317,14 +356,15 @@ def test_the_report_counts_misconceptions_names_nobody_beside_them_and_needs_no_
     assert "unscaled" not in example
     assert "http" not in page.replace("http-equiv", "")
     assert "two/essay.pdf" in page
-    assert "imported (2)" in page
+    assert "imported (exercise 2)" in page
+    assert '<a href="students/unscaled%20too.html">unscaled too</a>: 0 of 1' in page
 
 
 def test_each_student_gets_a_page_in_the_checks_words(marked: Path) -> None:
     page = (marked / "out" / "students" / "unscaled.html").read_text("utf-8")
     assert "0 of 1 points" in page
     assert "The scores are not scaled" in page
-    assert len(list((marked / "out" / "students").iterdir())) == 7
+    assert len(list((marked / "out" / "students").iterdir())) == 9
 
 
 def test_the_same_command_marks_only_what_has_changed(marked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,6 +399,16 @@ def test_nbgraders_gradebook_holds_the_same_points(marked: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mark", str(tmp_path / "nothing"), "--out", str(tmp_path / "out")]) == 1
     assert "is no folder" in capsys.readouterr().err
+
+
+def test_reports_may_not_lie_among_the_submissions_and_a_folder_without_any_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["mark", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+    assert "lies among the submissions" in capsys.readouterr().err
+    (tmp_path / "in").mkdir()
+    assert main(["mark", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--workers", "1"]) == 1
+    assert "no notebook of this course" in capsys.readouterr().err
 
 
 def test_a_worker_that_dies_loses_nothing_and_counts_nothing_twice(tmp_path: Path) -> None:

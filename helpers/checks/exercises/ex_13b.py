@@ -23,12 +23,17 @@ INTERRUPTED = (
     "does not."
 )
 NO_SUCH_LAYER = (
-    "where one of the heads is in a layer that there is not, it stops, and what it has done for the heads before stays "
-    "behind. Begin the `try` before the first hook."
+    "where one of the heads is in a layer that does not exist, it stops, and what it has done for the heads before "
+    "stays behind. Begin the `try` before the first hook, and `append` each handle at once: a list that is made in one "
+    "go is lost if that fails."
 )
 WEIGHTS = (
     "while it is open, weights of the model are other than they were: whoever trains it or saves it then has the wrong "
     "ones. A hook touches no weight."
+)
+ENTERED = (
+    "the hook changes the very numbers that entered. Whoever else holds them, another hook for instance, then sees "
+    "zeros, too. Change a copy (`clone`)."
 )
 GRADIENT = "while it is open, the model cannot be trained: no gradient comes through. Does it `detach`?"
 
@@ -249,6 +254,18 @@ def look_at_open_weights(subject: Subject, draw: Draw) -> Iterator[Seen]:
     yield Seen("While it is open, the model", facts, lambda: {"weights": True})
 
 
+def look_at_what_entered(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """What enters a matrix is left alone: another hook, which hung there before, may hold it."""
+    model, ids, sizes = _model(draw)
+    held: list[tuple[torch.Tensor, torch.Tensor]] = []
+    matrix: Any = model.layers[2].unify_heads  # type: ignore[union-attr, index]
+    matrix.register_forward_pre_hook(lambda _, inputs: held.append((inputs[0], inputs[0].clone())))
+    with torch.no_grad():
+        _opened(subject, model, _draw_heads(draw, sizes["h"], "several"), lambda: _logits(model, ids))
+    facts = {"entered": all(torch.equal(now, then) for now, then in held)}
+    yield Seen("What entered a matrix", facts, lambda: {"entered": True})
+
+
 def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """The model can be trained while it is open."""
     model, ids, sizes = _model(draw)
@@ -402,6 +419,7 @@ EXERCISE = Exercise(
         Step("stopped by hand", look_afterwards, {"error": _Interruption}, remark=INTERRUPTED),
         Step("a layer that is missing", look_afterwards, {"missing": True}, remark=NO_SUCH_LAYER),
         Step("open weights", look_at_open_weights, remark=WEIGHTS),
+        Step("what enters", look_at_what_entered, remark=ENTERED),
         Step("training while it is open", look_at_gradients, remark=GRADIENT),
     ),
     telling="several heads",

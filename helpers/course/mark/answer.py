@@ -36,6 +36,8 @@ class Answer:
         Which of these cells is the exercise's.
     problem
         Why there is nothing to run, in a sentence; "" where there is.
+    others
+        Names of the lesson's other exercises. What they get wrong should not cost this one its mark.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Answer:
     taken: tuple[tuple[int, ...], ...] = ()
     own: int = 0
     problem: str = ""
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

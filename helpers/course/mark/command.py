@@ -28,7 +28,7 @@ _COLUMNS = ["student", "lesson", "exercise", "points", "outcome", "misconception
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("submissions", type=Path, help="folder as nbgrader, Moodle or Canvas exports it; zip files too")
+    parser.add_argument("submissions", type=Path, help="folder or zip file as nbgrader, Moodle or Canvas exports it")
     parser.add_argument("--out", type=Path, required=True, help="folder for marks and reports; a stopped run goes on")
     parser.add_argument("--scheduler", metavar="tcp://HOST:8786", help="a Dask scheduler (default: this computer)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="answers at a time on this computer")
@@ -43,8 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if not args.submissions.is_dir():
-        print(f"{args.submissions} is no folder.", file=sys.stderr)
+    if not args.submissions.is_dir() and not (args.submissions.is_file() and args.submissions.suffix == ".zip"):
+        print(f"{args.submissions} is no folder, and no zip file.", file=sys.stderr)
+        return 1
+    if args.out.resolve().is_relative_to(args.submissions.resolve()):
+        print(f"{args.out} lies among the submissions: choose another folder for the reports.", file=sys.stderr)
         return 1
     rules = Rules(SEEDS, Limits(wall_seconds=args.seconds), names(Project.here()), version())
     started = time.perf_counter()
@@ -65,7 +68,10 @@ def run(args: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     print(f"{len(seen)} answers in {seconds:.0f} s. Written: report.html, marks.csv, students/{also}.")
     if unread:
-        print(f"{len(unread)} files could not be marked; the report lists them.")
+        print(f"{len(unread)} {'file was' if len(unread) == 1 else 'files were'} not marked; the report says why.")
+    if not seen:
+        print(f"There is no notebook of this course in {args.submissions}.", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -137,7 +143,7 @@ def _write_gradebook(store: Store, file: Path) -> bool:
 
 def write_marks(store: Store, path: Path) -> None:
     """Write a line for each exercise of each student."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:  # with the mark by which Excel knows UTF-8
         writer = csv.DictWriter(file, _COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(asdict(mark) for mark in store.marks())

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from helpers.checks import EXERCISES
@@ -18,7 +18,7 @@ from helpers.course.mark.store import Mark, Store
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-MISSING = "missing"
+MISSING, BROKEN = "missing", "broken"
 # Many exercises wait at a worker, so that none is ever idle, and few enough that any number of notebooks fits.
 _WAITING_PER_WORKER = 8
 _SENTENCES = {
@@ -54,7 +54,9 @@ def jobs_of(submission: Submission, rules: Rules) -> Iterator[Job]:
     for number, listed in EXERCISES.items():
         if listed.lesson != submission.lesson:
             continue
+        others = [rules.names[other] for other, its in EXERCISES.items() if its.lesson == listed.lesson]
         answer = find_answer(submission.notebook, number, rules.names[number])
+        answer = replace(answer, others=tuple(name for name in others if name != answer.name))
         told = json.dumps([asdict(answer), rules.seeds, asdict(rules.limits), rules.points, rules.version])
         yield Job(submission, number, answer, hashlib.sha256(told.encode()).hexdigest())
 
@@ -98,7 +100,8 @@ def mark_all(jobs: Iterator[Job], rules: Rules, client: Client, store: Store, do
             if job.digest == store.digest(job.submission.student, job.exercise):
                 done(job)
             elif job.answer.problem:
-                store.keep(_mark(job, rules, {"outcome": MISSING, "sentence": job.answer.problem}, 0.0))
+                outcome = BROKEN if job.answer.cells else MISSING
+                store.keep(_mark(job, rules, {"outcome": outcome, "sentence": job.answer.problem}, 0.0))
                 done(job)
             else:
                 future = client.submit(_examined, job.answer, job.exercise, rules, pure=False, retries=2)

@@ -6,21 +6,24 @@ import ast
 import io
 import linecache
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from types import ModuleType
 from typing import Any
 
 import torch
 
-from helpers import checks
+from helpers import checks, layers
 from helpers.checks.engine.run import is_reference
+from helpers.checks.engine.trouble import STILL_RUNNING
 from helpers.course.mark.answer import Answer
 
 torch.set_num_threads(1)
 for _number in checks.EXERCISES:  # loaded before any answer runs
     checks.exercise_of(_number)
 
-PASSED, WRONG, REFERENCE, BLANK, BROKEN = "passed", "wrong", "reference", "blank", "broken"
+_FAILED = checks.CheckFailed
+PASSED, WRONG, REFERENCE, BLANK, BROKEN, TOO_LONG = "passed", "wrong", "reference", "blank", "broken", "too long"
 
 
 def examine(answer: Answer, exercise: str, seeds: tuple[int, ...]) -> dict[str, Any]:
@@ -32,32 +35,47 @@ def examine(answer: Answer, exercise: str, seeds: tuple[int, ...]) -> dict[str, 
         `outcome`, `sentence` (all that the check says), `misconception` (None where none explains it) and `seed`.
     """
     check = getattr(checks, checks.EXERCISES[exercise].check)
-    failed = checks.CheckFailed
     try:
-        found = _defined(answer)
+        module = _defined(answer)
+        found = module[answer.name]
     except BaseException as error:
         return _report(BROKEN, f"The cell stops with {type(error).__name__}: {error}", None, None)
     if is_reference(found):
         return _report(REFERENCE, "The answer is the course's own, imported.", None, None)
+    told = _checked(check, found, seeds)
+    used = [name for name in answer.others if any(name in cell for cell in answer.cells)]
+    if told["outcome"] != WRONG or not used:
+        return told
+    # It may be wrong only because another exercise's answer is, and that one has a mark of its own.
+    module.update({name: getattr(layers, name) for name in used})
+    again = _checked(check, found, seeds)
+    if again["outcome"] == PASSED:
+        theirs = " and ".join(f"`{name}`" for name in used)
+        again["sentence"] += f"\n  That is so with the course's own {theirs}; with yours, it is not."
+    return again
+
+
+def _checked(check: Callable[..., None], found: Any, seeds: tuple[int, ...]) -> dict[str, Any]:
     said = io.StringIO()
     first: Any = None
     for seed in seeds:
         try:
             with redirect_stdout(said):
                 check(found, seed=seed, record=False)
-        except failed as failure:
+        except _FAILED as failure:
             first = first or failure
             continue
         return _report(PASSED, said.getvalue().strip(), None, seed)
-    return _report(BLANK if first.blank else WRONG, str(first), first.misconception, first.seed)
+    outcome = BLANK if first.blank else TOO_LONG if STILL_RUNNING in str(first) else WRONG
+    return _report(outcome, str(first), first.misconception, first.seed)
 
 
 def _report(outcome: str, sentence: str, misconception: str | None, seed: int | None) -> dict[str, Any]:
     return {"outcome": outcome, "sentence": sentence, "misconception": misconception, "seed": seed}
 
 
-def _defined(answer: Answer) -> Any:
-    """Run the statements of an answer as a notebook would, and return what they define."""
+def _defined(answer: Answer) -> dict[str, Any]:
+    """Run the statements of an answer as a notebook would, and return all names that they define."""
     module = ModuleType("__answer__")
     sys.modules[module.__name__] = module
     for number, (source, taken) in enumerate(zip(answer.cells, answer.taken, strict=True), start=1):
@@ -71,4 +89,4 @@ def _defined(answer: Answer) -> Any:
                 # What another cell prepares may fail here, a file being elsewhere: it matters only if it is used.
                 if answer.own == number - 1:
                     raise
-    return module.__dict__[answer.name]
+    return module.__dict__

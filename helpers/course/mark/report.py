@@ -16,6 +16,7 @@ from helpers.course.mark.store import Mark, Store
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 # How a class is coloured: kind -> words beside the colour. What an answer's outcome is, `kind_of` says.
 KINDS = {
@@ -134,6 +135,10 @@ def write_reports(store: Store, out: Path) -> None:
         troubles=troubles,
         slow=slow,
         unread=unread,
+        pages=[
+            (student, f"{file_name(student)}.html", list(row.values()).count("passed"), len(row))
+            for student, row in rows.items()
+        ],
     )
     (out / "report.html").write_text(report, "utf-8")
 
@@ -203,4 +208,13 @@ def _count(exercise: OfExercise, mark: Mark) -> None:
 def _pages() -> Environment:
     from jinja2 import Environment, PackageLoader
 
-    return Environment(loader=PackageLoader("helpers", "assets/marking"), autoescape=True, trim_blocks=True)
+    pages = Environment(loader=PackageLoader("helpers", "assets/marking"), autoescape=True, trim_blocks=True)
+    pages.filters["code"] = _with_code
+    return pages
+
+
+def _with_code(sentence: str) -> Markup:
+    """What a check says, as HTML: names of its code stand between backticks."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(sentence))))
