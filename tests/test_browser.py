@@ -194,7 +194,7 @@ def every_control_has_a_name(shown: playwright.Locator) -> bool:
 
 
 @pytest.mark.parametrize("size", [(1366, 768), (800, 600)], ids=["laptop", "small"])
-@pytest.mark.parametrize("number", ["01", "02", "03", "04", "05"])
+@pytest.mark.parametrize("number", DEMOS)
 def test_a_demo_can_be_used_in_a_small_window_beside_the_file_browser(
     number: str, size: tuple[int, int], lab: Lab
 ) -> None:
