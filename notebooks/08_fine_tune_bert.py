@@ -49,6 +49,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
 
 from helpers import checks, media, plots
 from helpers.batches import SimilarLengths
@@ -342,7 +343,8 @@ def over_batches(function: Any, pairs: list[tuple[int, str]], batch_size: int = 
     """Apply `function(input_ids, attention_mask)`, which gives a row for each text; return the rows in the pairs' order."""
     order = torch.tensor(token_counts(pairs)).clamp(max=MAX_LEN).argsort(stable=True)
     rows = []
-    for start in range(0, len(order), batch_size):
+    few = len(order) < 30 * batch_size  # needs no bar
+    for start in tqdm(range(0, len(order), batch_size), unit="batch", disable=few):
         batch = [pairs[place] for place in order[start : start + batch_size].tolist()]
         _, input_ids, attention_mask = pad_batch(batch, tokenizer, MAX_LEN)
         with autocast(DEVICE):

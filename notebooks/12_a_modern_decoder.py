@@ -46,6 +46,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F
+from tqdm.auto import tqdm
 
 from helpers import checks, media, plots
 from helpers.data import load_sentences
@@ -1001,7 +1002,7 @@ review_ids = as_ids(reviews[:600_000])
 character_model = LanguageModel(len(characters), embed_dim=96, num_heads=4, depth=2).to(DEVICE)
 optimizer = torch.optim.AdamW(character_model.parameters(), lr=4e-3)
 schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=STEPS, pct_start=0.1)
-for _ in range(STEPS):
+for _ in tqdm(range(STEPS), unit="step"):
     starts_at = torch.randint(len(review_ids) - 64, (16, 1))
     pieces = review_ids[starts_at + torch.arange(65)].to(DEVICE)  # (b, 65)
     loss = F.cross_entropy(character_model(pieces[:, :-1]).mT, pieces[:, 1:])
@@ -1064,7 +1065,9 @@ def perplexity_by_position(base: float) -> torch.Tensor:
     return surprise(story_decoder, windows).mean(dim=0).view(8, 64).mean(dim=1).exp()
 
 
-by_base = {f"base {base:,}": perplexity_by_position(base) for base in (10_000, 40_000)}
+by_base = {f"base {base:,}": perplexity_by_position(base) for base in tqdm((10_000, 40_000), unit="base")}
+
+# %%
 figure = plots.curves(torch.arange(8) * 64 + 32, by_base, title="Beyond 256, as trained, it loses its way", xlabel="position", ylabel="perplexity")  # fmt: skip
 figure.axes[0].axvline(256, color=plots.BLACK, linestyle=":")
 figure

@@ -90,11 +90,11 @@ plots.bars(
     best.values,
     title="After “Once upon a” it expects …",
     xlabel="probability",
-    xlim=(0, 1.2),
+    xlim=(0, 1.1),
 )
 
 # %% [markdown]
-# How does it come to that? Every block has the same form: *add* something to what is there. Attention adds, then the MLP adds. Nothing is ever taken away. So a word's vector runs through the model like a
+# How does it come to that? Every block has the same form: *add* something to what is there. Attention adds, then the MLP adds. Nothing is ever overwritten, though what is added may be negative. So a word's vector runs through the model like a
 # stream, and each part pours something in. This sum is called the **residual stream**.
 #
 # To see it, we hang a **hook** on each place: a function that torch calls whenever something enters there. Lesson 6 looked at keys that way.
@@ -129,7 +129,7 @@ sums.shape
 # Softmax does not care if all logits rise together. So we count how far a part lifts *one* logit above the mean of all.
 
 # %%
-norm = storyteller.model.norm
+norm = storyteller.model.norm  # after dividing, it multiplies by weights of its own
 readers = (storyteller.lm_head.weight * norm.weight).detach().cpu()  # (v, k): what each token's logit looks for
 target = tokenizer(" time")["input_ids"][0]
 
@@ -154,15 +154,15 @@ plots.bars(
 )
 
 # %% [markdown]
-# MLP 7, the last part of all, lifts it most, and the other MLPs do nearly all the rest. Attention 6 and 7 push against it, a little. (Blue: attention. Red: MLPs.)
+# MLP 7, the last part of all, lifts it most, and the other MLPs do most of the rest. Attention 6 and 7 push against it, a little. (Blue: attention. Orange: MLPs.)
 #
-# **Think! 13.1.** A bar of 3 stands beside *MLP 5*. If you took MLP 5 out, would the logit fall by 3?
+# **Think! 13.1.** A bar of 2 stands beside *MLP 0*. If you took MLP 0 out, would the logit fall by 2?
 
 # %% [markdown] tags=["answer"]
 # <details><summary>One answer</summary>
 #
 # Not in general. Its bar is what it wrote *itself*. But all later parts read the stream, too: they would find something else there, and write something else. The size of the
-# whole sum, by which the last norm divides, would change as well. The bars share out what has happened; they do not say what would have happened. For that you have to take the part out, which is section 6.
+# whole sum, by which the last norm divides, would change as well. The bars share out what has happened; they do not say what would have happened. For that you have to take the part out, as section 6 does with heads. (Without MLP 0 this logit falls by 16, since hardly any later part finds what it expects.)
 #
 # </details>
 
@@ -189,7 +189,7 @@ best = lens(ids).softmax(dim=-1).max(dim=-1)
 best.values.shape
 
 # %% [markdown]
-# Each column below is a word that it has just read, each cell the likeliest next word at that point. A frame means that it is the word that does come next. (⊢ is the sign that begins every story; two signs such as `E2` are a byte that is no whole character, as in lesson 11.)
+# Each column below is a word that it has just read, each cell the likeliest next word at that point. A frame means that it is the word that does come next. (⊢ is the sign that begins every story; two signs such as `B8` are a byte that is no whole character, as in lesson 11.)
 #
 # **Predict first:** the last matrix is also the embedding, used the other way round. So which word will the top row name, before any block has done anything? And do the frames begin high up or low down?
 
@@ -206,8 +206,8 @@ inside.draw_lens(
 # %% [markdown] tags=["answer"]
 # <details><summary>What to see</summary>
 #
-# The top row mostly repeats the word itself: its embedding is more like itself than like any other. Then come words that often follow, whatever went before; words that fit *this* line
-# appear in the lower rows. But be careful with the middle. The last norm and matrix were trained to read the *last* sum. An earlier sum may hold the right word in a form that they cannot read yet. A lens
+# The top row mostly repeats the word itself: its embedding is more like itself than like any other. (Not always: for some words a rare token such as `B8` comes out first.) Then come words that often follow, whatever
+# went before: “upon a” and “was a” are right from block 0 on. Words that fit *this* line appear in the lower rows, and now and then a later block gives up a right guess. But be careful with the middle. The last norm and matrix were trained to read the *last* sum. An earlier sum may hold the right word in a form that they cannot read yet. A lens
 # that is trained for each block sees more (Belrose et al. 2023).
 #
 # </details>
@@ -233,7 +233,7 @@ def attention(ids: torch.Tensor) -> torch.Tensor:
 
 
 vocabulary = sorted(tokenizer.get_vocab().items())
-WORDS = torch.tensor([number for piece, number in vocabulary if re.fullmatch("Ġ[a-z]{3,}", piece)])  # whole words
+WORDS = torch.tensor([number for piece, number in vocabulary if re.fullmatch("Ġ[a-z]{3,}", piece)])  # they begin a word
 
 
 def random_lines(count: int, period: int, seed: int) -> torch.Tensor:
@@ -251,7 +251,7 @@ print(tokenizer.decode(lines[0, 1:]))
 # Three jobs:
 #
 # - **previous word**: the weight from each word to the one before it;
-# - **first word**: the weight to the very first place;
+# - **first place**: the weight to the very first place, where the sign for a beginning stands;
 # - **same word**: the weight from each word of the second time to *itself*, the first time.
 #
 # Each is the mean of some places in the (t, t) weights: a line beside the diagonal, a column, and a line `PERIOD` places below the diagonal.
@@ -264,7 +264,7 @@ words_only = weights[..., 1:, 1:]  # without the sign for a beginning
 
 jobs = {
     "previous word": words_only.diagonal(-1, dim1=-2, dim2=-1).mean(dim=-1),  # (blocks, h)
-    "first word": weights[..., 1:, 0].mean(dim=-1),
+    "first place": weights[..., 1:, 0].mean(dim=-1),
     "same word": words_only.diagonal(-PERIOD, dim1=-2, dim2=-1).mean(dim=-1),
 }
 figure, axes = plots.panels(1, 3, width=13.5, height=4.4)
@@ -275,13 +275,13 @@ figure
 # %%
 for job, scores in jobs.items():
     block, head = divmod(int(scores.argmax()), 8)
-    print(f"{job:>13}: most of all head {head} of block {block}, with {scores.max():.1f}")
+    print(f"{job:>13}: most of all head {head} of block {block}, with {scores.max():.2f}")
 
 # %% [markdown] tags=["answer"]
 # <details><summary>What to see</summary>
 #
-# In the left map a few cells stand out, most of them in blocks 2 to 4: looking one word back is a job that several heads share. The bright cells of the middle map belong to heads that have found nothing here: softmax must put its weight
-# somewhere, and they park it on the first place, as lesson 3's heads did on `[SEP]`. (In many large models these are the most.) The right map is dark: this job, nobody has. A number tells them apart, and it would do so for a thousand heads as well as for 64.
+# In the left map a few cells stand out, most of them in blocks 2 to 4: looking one word back is a job that several heads share. The bright cells of the middle map belong to heads that have found nothing: softmax must put its weight
+# somewhere, and they park it on the first place, as lesson 3's heads did on `[SEP]`. (In many large models, most heads are like this.) The right map is dark: this job, nobody has. A number tells them apart, and it would do so for a thousand heads as well as for 64.
 #
 # </details>
 
@@ -294,7 +294,8 @@ for job, scores in jobs.items():
 inside.inside_demo(tokenizer, lens, attention, "The king had a daughter, and the king had a")
 
 # %% [markdown]
-# One word back, as it does from everywhere: that is its job. You will hardly find a head that looks from the second name to the first.
+# One word back, as it does from everywhere: that is its job. If you find a head that looks from the second name to the first, try once more with another name in the second place. Does it still look there? Then its job is another one, such as looking for names, or for what stood after
+# the same word.
 
 # %% tags=["form"]
 feedback_box("13, section 3")
@@ -322,7 +323,7 @@ figure.axes[0].set_ylim(bottom=0)
 figure
 
 # %% [markdown]
-# It cannot: the two curves lie on each other. Both even lie above $\ln 4096 = 8.3$, the loss of somebody who guesses blindly, since the storyteller expects words that make sense. Larger models can (Olsson et al. 2022): their second curve lies far lower. They have
+# It cannot: the two curves lie on each other. (At place 1 the second one is higher still: nothing says that the line begins again.) Both even lie above $\ln 4096 = 8.3$, the loss of somebody who guesses blindly, since the storyteller expects words that make sense. Larger models can (Olsson et al. 2022): their second curve lies far lower. They have
 # learned something *while reading*, with no weight changed.
 #
 # What would a head have to do for that? At a word of the second time, the useful place is the word *after* its first appearance: that is what comes next. A head that looks there is called an **induction head** (Olsson et al. 2022).
@@ -372,7 +373,7 @@ checks.induction_scores(induction_scores)
 # from helpers.layers import induction_scores
 
 # %% [markdown]
-# Your score, for all 64 heads. Blindly spread over the line, it would be about 0.03.
+# Your score, for all 64 heads. If a head spread its weight evenly, it would be about 0.03.
 #
 # **Predict first:** after what the two curves said, how high will the highest score be?
 
@@ -473,7 +474,7 @@ def train_small(model: nn.Module, steps: int) -> list[tuple[float, torch.Tensor]
     generator = torch.Generator().manual_seed(2021)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1.5e-3)
     seen = [look_at(model)]
-    bar = tqdm(range(1, steps + 1), desc=f"{len(model.layers)} layers")
+    bar = tqdm(range(1, steps + 1), desc=["no layer", "one layer", "two layers"][len(model.layers)])
     for step in bar:
         loss = second_time_loss(model, *said_again(64, generator))
         optimizer.zero_grad()
@@ -504,7 +505,7 @@ figure, axes = plots.panels(1, 2, width=12, height=3.8)
 plots.curves(
     steps,
     {names[depth]: [loss for loss, _ in history] for depth, history in histories.items()},
-    title="Hardly anything happens, then the loss drops …",
+    title="First slowly, then the loss drops …",
     xlabel="batches",
     ylabel="loss on the second time",
     ax=axes[0, 0],
@@ -523,9 +524,10 @@ figure
 for depth, history in histories.items():
     loss, scores = history[-1]
     print(f"{names[depth]:>10}: loss below 0.1: {loss < 0.1}; a head that scores above 0.8: {bool(scores.max() > 0.8)}")
+print(f"heads of the second layer that score above 0.8: {int((histories[2][-1][1][1] > 0.8).sum())} of 4")
 
 # %% [markdown]
-# Both curves of the two-layer model bend in the same few dozen batches. The one-layer model gets a little better, too: it finds out *which* words are in the line, and roughly when each comes round. It never finds out
+# Both curves of the two-layer model bend in the same few dozen batches. The one-layer model learns something, too, and its loss halves: it finds out *which* words are in the line, and roughly when each comes round. It never finds out
 # which one is next.
 #
 # ### How two layers do it
@@ -544,7 +546,7 @@ finder = int(induction_scores(second, 8).argmax())
 figure, axes = plots.panels(1, 2, width=11, height=4.8)
 for axis, weights, layer, head, does in (
     (axes[0, 0], first[helper], 0, helper, "who stands before me?"),
-    (axes[0, 1], second[finder], 1, finder, "who follows me?"),
+    (axes[0, 1], second[finder], 1, finder, "who followed me last time?"),
 ):
     labels = [str(number) for number in line[0].tolist()]
     plots.heatmap(weights, labels, labels, title=f"Layer {layer}, head {head}: {does}", xlabel="looks at", ylabel="word",
@@ -580,9 +582,9 @@ figure
 feedback_box("13, section 5")
 
 # %% [markdown]
-# ## 6. Cause, not company (20 minutes)
+# ## 6. Is it the cause? (20 minutes)
 #
-# A head that looks at the right place is in good company. Is it the cause? Take it away, and see.
+# A head looks at the right place, and the right word comes out. Do the two only go together, or is the head the cause? Take it away, and see.
 #
 # All heads of a layer meet in one matrix: `unify_heads` in lesson 3, `o_proj` in Llama. What enters there is what the heads have found, side by side: `d` numbers from head 0, then `d` from head 1, and so on. Set a
 # head's numbers to zero, and it is as if it had said nothing.
@@ -617,8 +619,8 @@ for name, some_model in (("small model", model), ("storyteller", storyteller)):
 # While it is open, the output of these heads, each a pair (layer, head) counted from 0, is zero. Afterwards the model is what it was: also after an error in the middle. (`stream` in section 1 was careless: had the model
 # stopped, its hooks would hang there to this day.) No weight is touched.
 #
-# A function with one `yield` and `@contextmanager` above it is such a thing: what stands before `yield` runs at the beginning, what stands after it at the end. If something goes wrong inside the
-# `with`, the error comes out of `yield`.
+# A function with one `yield` and `@contextmanager` above it is a **context manager**, which `with` can open: what stands before `yield` runs at the beginning, what stands after it at the end. If something goes wrong inside the
+# `with`, the error comes out of `yield`. Fill in two blanks (`...`), and then see to it that all hooks come off again, whatever happens at the `yield`.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -650,7 +652,7 @@ def without_heads(model: nn.Module, heads: Collection[tuple[int, int]]) -> Itera
         return hook
 
     hooks = []
-    hooks += ...  # hang up a hook for each head, and keep its handle
+    hooks.append(...)  # for each head: hang up a hook, and keep its handle
     yield  # here runs the block of the `with`; take all hooks off again, whatever happens in it
 
 
@@ -695,7 +697,7 @@ print("without any one of layer 1, the loss stays below 0.2:", alone < 0.2)
 print("without all four, it is above 2:", costs["without heads 0 to 3 of layer 1"] > 2)
 
 # %% [markdown]
-# One of layer 1 is hardly missed: the other three do the same. Without all four, what the model knew is gone. So "its absence costs nothing" does *not* mean "it does nothing". It may mean that there is a spare.
+# (Blue: one head of layer 0 in light blue, of layer 1 in dark blue. Orange: several at once.) One of layer 1 is hardly missed: the other three do the same. Without all four, what the model knew is gone. So "its absence costs nothing" does *not* mean "it does nothing". It may mean that there is a spare.
 #
 # Now the storyteller: 64 heads, each taken out alone, and the random lines of section 4. None of its heads had a high score there.
 #
@@ -712,20 +714,21 @@ def storyteller_loss() -> float:
 
 with_all = storyteller_loss()
 cost = torch.zeros(8, 8)
-for block in range(8):
+for block in tqdm(range(8), unit="block"):
     for head in range(8):
         with without_heads(storyteller, [(block, head)]):
             cost[block, head] = storyteller_loss() - with_all
 
+# %%
 most = cost.abs().max()
-plots.heatmap(cost, title="What each head's absence costs", xlabel="head", ylabel="block", annotate=True,
+plots.heatmap(cost, title="Loss that each head's absence adds", xlabel="head", ylabel="block", annotate=True,
               vmin=-most, vmax=most)  # fmt: skip
 
 # %%
 print("the hooks are gone:", abs(storyteller_loss() - with_all) < 1e-6)
 
 # %% [markdown]
-# Some are missed, most of all heads 1 and 3 of block 0. And without head 0 of block 0, it even does *better*: such lines are not what it was made for. So being needed has little to do with the score; section 8 draws the two against each other.
+# Some are missed, most of all heads 1 and 3 of block 0. And without head 0 of block 0, it even does *better*: such lines are not what it was made for. Section 8 draws these numbers beside the scores.
 #
 # **Think! 13.4.** Zero is a number like any other, and perhaps one that the layers above never meet. What could you put in place of a head's output, so as not to confuse them?
 
@@ -809,7 +812,7 @@ def share_that_comes_back(model: nn.Module, clean: torch.Tensor, spoiled: torch.
     outputs = head_outputs(model, clean)
     low, high = strength(spoiled), strength(clean)
     shares = []
-    for layer, (matrix, width) in enumerate(where_heads_meet(model)):
+    for layer, (matrix, width) in enumerate(tqdm(where_heads_meet(model), unit="layer")):
         for head in range(matrix.in_features // width):
             with with_head_from(model, outputs, layer, head):
                 shares.append((strength(spoiled) - low) / (high - low))
@@ -831,8 +834,9 @@ small, small_ends = share_that_comes_back(model, *clean_and_spoiled(test_lines, 
 other_words = random_lines(16, 1, seed=99)[:, 1]
 large, large_ends = share_that_comes_back(storyteller, *clean_and_spoiled(lines, 1, PERIOD, other_words))
 
+# %%
 figure, axes = plots.panels(1, 2, width=11, height=4.6)
-around = {"xlabel": "head", "annotate": True, "vmin": 0, "vmax": 1}
+around = {"xlabel": "head", "annotate": True, "vmin": -0.5, "vmax": 0.5}
 plots.heatmap(small, title="Small model: what comes back", ylabel="layer", ax=axes[0, 0], **around)
 plots.heatmap(large, title="Storyteller: what comes back", ylabel="block", ax=axes[0, 1], **around)
 figure
@@ -844,7 +848,7 @@ print(f"layer 1 of the small model, all four together: {small[1].sum():.1f}")
 
 # %% [markdown]
 # In the small model, the shares of layer 1 add up to about 1: each head pours its part into one sum, and the logit is read off this sum. In layer 0, the previous-word heads bring something back as well: with their note in place,
-# layer 1 finds the word again. So the same answer comes back twice, once for each half of the circuit: shares of *different* layers do not add up.
+# layer 1 finds the word again, in part. So the same answer comes back along both halves of the circuit, and shares of *different* layers do not add up to 1.
 #
 # For the storyteller, look at the line printed above first: its clean and spoiled lines hardly differ. There is little to bring back, and shares of little mean little, however large they look.
 
@@ -871,7 +875,8 @@ ax.legend()
 figure
 
 # %% [markdown]
-# On one rising line. They do not: the triangles at the lower right look the part and are not missed, since each has a spare; the points at the upper left are missed and do not look the part.
+# On one rising line. They do not. The triangles at the lower right look the part and are not missed, since each has a spare. Two triangles at the left are missed and do not look the part: previous-word heads of layer 0, the other half of the circuit. (The storyteller's points
+# say little about induction, which it cannot do, with or without any of its heads.)
 #
 # So keep apart:
 #
@@ -888,7 +893,7 @@ feedback_box("13, section 8")
 # ## Summary
 #
 # - The residual stream is a sum, so a logit can be taken apart exactly, once the size by which the last norm divides is known. The logit lens reads the sum early.
-# - A job is a number first: previous word, first word, same word. You wrote `induction_scores`.
+# - A job is a number first: previous word, first place, same word. You wrote `induction_scores`.
 # - An induction head needs two layers: one notes who stood before, the next finds it. In training it appears within a few dozen batches, and the loss drops in the same batches.
 # - You wrote `without_heads`, which puts everything back. A head that looks right may not be missed, because there is a spare; patching asks the opposite question.
 #
