@@ -187,7 +187,7 @@ def test_every_exercise_has_two_hints_and_eight_misconceptions() -> None:
         rights = {step.right for step in exercise.steps}
         assert {right for about in exercise.hints.values() for right in about} <= rights
         assert len(exercise.misconceptions) >= 8
-        assert not [m.problem for m in exercise.misconceptions if not m.applies]
+        assert not [m.problem for m in exercise.misconceptions if m.problem]
         assert exercise.telling in {step.right for step in exercise.steps}
         assert getattr(checks, listed.check)
 

@@ -27,7 +27,7 @@ def mutated(answer: type, *changes: tuple[str, str]) -> Any:
 def defined(source: str, name: str, namespace: dict[str, Any]) -> Any:
     """Run source as a notebook runs a cell, and return what it defines as `name`."""
     source = textwrap.dedent(source)
-    file = f"<cell {next(_count)}>"
+    file = f"<answer {next(_count)}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     scope = {**namespace, "__name__": "student"}
     exec(compile(source, file, "exec"), scope)

@@ -71,7 +71,7 @@ def _matching(exercise: Exercise, subject: Subject, seed: int, report: Report) -
     import torch
 
     step, trail = exercise.steps[report.at], report.trails[-1]
-    here = [m for m in exercise.misconceptions if m.applies and _gives(m, step, subject, seed, trail)]
+    here = [m for m in exercise.misconceptions if not m.problem and _gives(m, step, subject, seed, trail)]
     if not here:
         return None
     other = seed + SECOND_DRAW

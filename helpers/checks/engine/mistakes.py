@@ -39,7 +39,7 @@ class Mistake:
 
     @functools.cached_property
     def problem(self) -> str:
-        """Why the changes cannot be made to the references as they are now; "" where they can."""
+        """Why the changes cannot be made to the references; "" where they can, to which the build sees."""
         try:
             self.answer  # noqa: B018
         except (ValueError, SyntaxError) as error:
@@ -47,19 +47,8 @@ class Mistake:
         return ""
 
     @property
-    def applies(self) -> bool:
-        """Whether the changes can be made. The build sees to it; a student never meets one that cannot."""
-        return not self.problem
-
-    @property
     def source(self) -> str:
-        """The changed source.
-
-        Raises
-        ------
-        ValueError
-            A change cannot be made.
-        """
+        """The changed source; a ValueError where a change cannot be made."""
         source = "\n".join(map(_source, self.references))
         for old, new in self.changes:
             if old not in source:

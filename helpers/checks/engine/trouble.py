@@ -71,9 +71,6 @@ def raised(error: BaseException, name: str, module: str) -> Trouble:
     return Trouble(f"L{place}, stops with {kind}: {text.rstrip('.')}{_hint(error)}.{_shapes(code, frame)}", *key)
 
 
-STILL_RUNNING = "was still running after"
-
-
 def too_long(seconds: float, stack: list[Place], name: str, module: str) -> Trouble:
     """Explain that an answer was ended; `stack` is what was running then, innermost first."""
     own = [(file, line) for file, line, place in stack if place == module]
@@ -81,7 +78,7 @@ def too_long(seconds: float, stack: list[Place], name: str, module: str) -> Trou
     if own:
         code = linecache.getline(*own[0]).strip()
         where = f" It was in line {own[0][1]} of the cell" + (f", `{_shortened(code)}`." if code else ".")
-    sentence = f"`{name}` {STILL_RUNNING} {seconds:g} seconds, so it was ended.{where}"
+    sentence = f"`{name}` was still running after {seconds:g} seconds, so it was ended.{where}"
     return Trouble(f"{sentence} Is there a loop that never ends?", "too long")
 
 

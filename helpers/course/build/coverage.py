@@ -53,7 +53,7 @@ def changes_that_no_longer_apply() -> list[str]:
         f"exercise {number}: {misconception.problem}"
         for number in EXERCISES
         for misconception in exercise_of(number).misconceptions
-        if not misconception.applies
+        if misconception.problem
     ]
 
 
