@@ -875,14 +875,13 @@ ax.legend()
 figure
 
 # %% [markdown]
-# On one rising line. They do not. The triangles at the lower right look the part and are not missed, since each has a spare. Two triangles at the left are missed and do not look the part: previous-word heads of layer 0, the other half of the circuit. (The storyteller's points
-# say little about induction, which it cannot do, with or without any of its heads.)
+# On one rising line, and they do not. The triangles at the lower right look the part and are not missed: each has a spare. Two at the left are missed and do not look it: previous-word heads, the other half of the circuit. (The storyteller's points say little: it cannot do induction.)
 #
 # So keep apart:
 #
-# - **A weight says where a head looked**, not what it took from there, nor whether anybody used it. Jain & Wallace (2019) find other weights that give the same prediction.
-# - **That does not make weights worthless.** Wiegreffe & Pinter (2019) answer that it depends on what you want explained, and propose tests that an explanation can fail.
-# - **Taking a head out shows that it is needed here**, on these lines, with zero in its place. Where there is a spare, it shows nothing.
+# - **A weight says where a head looked**, not what it took, nor whether anybody used it. Others can give the same prediction (Jain & Wallace 2019).
+# - **That does not make weights worthless**: it depends on what you want explained (Wiegreffe & Pinter 2019).
+# - **Taking a head out shows that it is needed here**, with zero in its place. Where there is a spare, it shows nothing.
 # - **Patching shows that it is enough here**, for this pair of lines.
 # - **A score finds what you defined.** What a head does on other text, it does not say.
 
