@@ -303,7 +303,8 @@ MISTAKES = Mistakes(layers.LoRALinear).read(
         outputs, inputs = weight.shape => return self
     matrix returned: `merge` returns the weight matrix. It should return an `nn.Linear` that holds it.
         outputs, inputs = weight.shape => return weight
-    adapter emptied: `merge` sets the adapter back to zero. It should leave it as it is.
+    not left as it was: `merge` changes weights that are there already, the adapter's or the old layer's. It should
+    leave both as they are, and put the sum into a new layer.
         return merged => nn.init.zeros_(self.B.weight); return merged
     """
 )
