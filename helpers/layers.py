@@ -935,7 +935,7 @@ class LoRALinear(nn.Module):
         weight = self.linear.weight + self.alpha / self.rank * (self.B.weight @ self.A.weight)
         outputs, inputs = weight.shape
         bias = self.linear.bias
-        merged = nn.Linear(inputs, outputs, bias=bias is not None).to(weight)  # in the same place, and as wide
+        merged = nn.Linear(inputs, outputs, bias=bias is not None).to(weight)  # same device and dtype
         with torch.no_grad():
             merged.weight.copy_(weight)
             if bias is not None:

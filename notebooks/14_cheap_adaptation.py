@@ -68,7 +68,7 @@ set_seed(2021)
 DEVICE = set_device()
 
 # %% tags=["parameters"]
-DATA = os.environ.get("COURSE_DATA", "sample")  # "full": AG News and Yelp, which want the internet
+DATA = os.environ.get("COURSE_DATA", "sample")  # "full": AG News and Yelp, which need the internet
 STEPS, TESTS, MAX_LEN = 60, 300, 32  # steps of 8 texts; how many held-out texts are read; tokens of a text
 STORY_STEPS = 30  # steps of 8 windows in which the storyteller learns another voice
 
@@ -76,9 +76,9 @@ STORY_STEPS = 30  # steps of 8 windows in which the storyteller learns another v
 # ## 1. What does fine-tuning change? (13 minutes)
 #
 # In lesson 8, an encoder learned to tell four kinds of text apart. To do so, it changed millions of weights, and you had to store all of them.
-# Ten tasks would make ten such models. For a model of seven billion weights, one copy takes 28 GB, and to train it you need four times as much.
+# Ten tasks would make ten such models. For a model of seven billion weights, one copy takes 28 GB (4 bytes each), and to train it you need four times as much (section 3 says for what).
 #
-# Is all of that needed? Let us look at what fine-tuning *changes*. First the texts: few of them, so that five trainings fit into this lesson.
+# Is all of that needed? Let us look at what fine-tuning *changes*. First the texts: few of them, so that many trainings fit into this lesson.
 
 # %%
 tokenizer, encoder = load_tokenizer(), load_encoder()
@@ -188,7 +188,7 @@ low_rank.draw_low_rank(change, rank=4)
 low_rank.low_rank_demo(change)
 
 # %% [markdown]
-# The strongest stripes are there with one direction. What you add later looks more and more like noise. A picture is no proof, though. So cut *every* change down to its first $r$ directions, in
+# With about four directions, the strongest stripes are there. What you add later looks more and more like noise. A picture is no proof, though. So cut *every* change down to its first $r$ directions, in
 # all 36 matrices, and ask the classifier.
 #
 # **Predict first:** how many of the 384 directions does it need?
@@ -219,7 +219,7 @@ gap = kept["all"] - kept["16"]
 print(f"With 16 of 384 directions it comes within 5 points of all of them: {'yes' if gap < 0.05 else 'no'}")
 
 # %% [markdown]
-# One direction is too few. With four or sixteen, it does about as well as with all 384. Everything else that fine-tuning changed was hardly needed.
+# One direction is too few. With four or sixteen, it does about as well as with all 384. The rest of the change of these matrices was hardly needed. (The classifier's head stayed as it was, trained for all of the change. In section 3 it learns together with what is left.)
 
 # %% tags=["form"]
 feedback_box("14, section 1")
@@ -232,7 +232,7 @@ feedback_box("14, section 1")
 #
 # $$y = W x + b + \frac{\alpha}{r} B A x$$
 #
-# $A$ is $r \times k$: it picks $r$ numbers out of the $k$ inputs. $B$ is $n \times r$, and makes $n$ outputs of them. Both together have $r (k + n)$ weights.
+# $A$ is $r \times k$: it makes $r$ weighted sums of the $k$ inputs. $B$ is $n \times r$, and makes $n$ outputs of them. Both together have $r (k + n)$ weights.
 # This is **LoRA**, *low-rank adaptation*, and such a pair is an **adapter**.
 #
 # **Predict first:** for $k = n = 384$ and $r = 4$, what share of the matrix's own weights is that?
@@ -291,7 +291,7 @@ class LoRALinear(nn.Module):
         weight = ...  # (out, in)
         outputs, inputs = weight.shape
         bias = self.linear.bias
-        merged = nn.Linear(inputs, outputs, bias=bias is not None).to(weight)  # in the same place, and as wide
+        merged = nn.Linear(inputs, outputs, bias=bias is not None).to(weight)  # same device and dtype
         with torch.no_grad():
             merged.weight.copy_(weight)
             if bias is not None:
@@ -394,7 +394,7 @@ def adapted_classifier(base: nn.Module, num_classes: int, rank: int) -> nn.Modul
 
 
 # %% [markdown]
-# Two more, for later: which weights an adapted model has of its own, and what it says of three sentences.
+# Two more, for later: which weights an adapted model has of its own, and what it says about three sentences.
 
 
 # %%
@@ -412,7 +412,7 @@ ASKED = [
 
 @torch.no_grad()
 def logits_of(model: nn.Module) -> torch.Tensor:
-    """What a classifier says of three sentences, (3, c)."""
+    """What a classifier says about three sentences, (3, c)."""
     encoded = tokenizer(ASKED, padding=True, return_tensors="pt").to(DEVICE)
     return model(encoded["input_ids"], encoded["attention_mask"]).cpu()
 
@@ -421,7 +421,7 @@ def logits_of(model: nn.Module) -> torch.Tensor:
 # Five ways: the head alone, adapters of rank 1, 4 and 16, and everything, which stands in section 1. Same steps, same texts in the same order. Only the step size differs. The fewer weights learn, the
 # larger the steps that they want, so each way has the better of two that we tried: 0.02 for the head, 0.005 for adapters, 0.00015 for everything.
 #
-# **Predict first:** where will rank 4 end, nearer to the head alone or to everything?
+# **Predict first:** will any of the five differ from the others by more than chance?
 
 # %%
 reached, counts = {}, {}
@@ -460,7 +460,7 @@ print(
 )
 
 # %% [markdown]
-# All of it with one weight in several hundred. But do not read an order out of this picture: where the lines overlap, other texts or another seed may swap two points. The head alone does well here, too, since the encoder was tuned so
+# Hardly any: with one weight in several hundred, it does as well as with all. But do not read an order out of this picture: where the lines overlap, other texts or another seed may swap two points. The head alone does well here, too, since the encoder was tuned so
 # that a text's mean vector says what it is about. In our trials with 900 held-out texts, rank 4 was two points ahead of it.
 #
 # Does it also save *time*? Some. The loss still has to find its way back through all blocks, but no gradients of the frozen matrices are computed on that way: about a third of the work of a step. Far more is saved in memory: a weight that learns
@@ -694,7 +694,7 @@ feedback_box("14, section 5")
 # <details><summary>Hint 2</summary>
 #
 # `weight.abs().amax(dim=1, keepdim=True)` has the shape (n, 1). For a row of zeros, put any number but 0 in its place, say with `torch.where`. `torch.round` goes to the nearest whole number; `.to(torch.int8)` alone
-# would cut off what is behind the point.
+# would cut off what stands after the decimal point.
 #
 # </details>
 
@@ -736,7 +736,7 @@ figure
 media.what_you_should_see("14_cheap_adaptation_2")
 
 # %% [markdown]
-# At most 15 with 4 bits, from -7 to 7, and 3 with 2 bits: minus, nothing, plus. In a staircase as coarse as the last one, most weights fall to zero.
+# At most 15 with 4 bits, from -7 to 7 (here 14: the row's largest weight is negative, so 7 is never reached), and 3 with 2 bits: minus, nothing, plus. In a staircase as coarse as the last one, most weights fall to zero.
 #
 # Now take the tuned classifier of section 1, and round all linear layers of its blocks. (The embedding and the head stay as they are. And we store the rounded weights as ordinary numbers again: this shows what is *lost*. What
 # is *gained* can be counted.)
@@ -782,7 +782,7 @@ for each in (32, *bits):
     print(f"{each:>2} bits: {stored / 1e6:5.1f} MB for the matrices of the blocks")
 
 # %% [markdown]
-# With 8 bits, nothing is lost that you could measure, for a quarter of the storage. That is why large models are often served that way. Each bit less doubles the error, about. With 2 bits, nothing is left of the
+# With 8 bits, no accuracy is lost that you could measure, for a quarter of the storage. (Our `int8` takes a byte in any case; libraries pack two numbers of 4 bits into one.) That is why large models are often served that way. Each bit less doubles the error, about. With 2 bits, nothing is left of the
 # classifier: it guesses.
 #
 # **Think! 14.2.** What would happen with *one* scale for the whole matrix? And why a scale for each row, and not for each column?
@@ -791,7 +791,7 @@ for each in (32, *bits):
 # <details><summary>One answer</summary>
 #
 # One large weight anywhere would set the scale for all. Where the other rows have small weights, these all round to zero. A row belongs to one *output*: its scale can be taken out of the sum, $\sum_j s_i q_{ij} x_j = s_i \sum_j q_{ij} x_j$, so
-# that the long sum is one of whole numbers, and the scale is multiplied once. A column's scale would stand inside the sum. (Libraries go further, and give each 32 or 64 weights a scale.)
+# that the long sum is one of whole numbers, and the scale is multiplied once. A column's scale would stand inside the sum. (Libraries go further, and give every 32 or 64 weights a scale.)
 #
 # </details>
 
@@ -801,23 +801,32 @@ feedback_box("14, section 6")
 # %% [markdown]
 # ## 7. Both together (10 minutes, optional)
 #
-# With 2 bits, nothing was left of the classifier. But the adapter *learns*: if it stands on the rounded base while it learns, it can make up for what was lost. This is the idea of **QLoRA** (Dettmers et al. 2023):
-# the base in 4 bits, frozen; adapters in full width on top. So a model of 65 billion weights could be fine-tuned on a single GPU.
+# With 2 bits, nothing was left of the classifier. But the adapter *learns*: if it and the new head learn on the rounded base, can they make up for what was lost? This is the idea of **QLoRA** (Dettmers et al. 2023):
+# the base in 4 bits, frozen; adapters in full precision on top. So a model of 65 billion weights could be fine-tuned on a single GPU.
 #
-# **Predict first:** a base of only 2 bits, with adapters of rank 4. Will it be nearer to the rounded classifier, or to the adapters on the full base?
+# **Predict first:** a base of only 2 bits, and on it either the head alone, or a head and adapters of rank 4. Will the second be nearer to the rounded classifier, or to the adapters on the full base?
 
 # %%
-on_coarse = fit(adapted_classifier(quantized(encoder, 2), topics.num_classes, rank=4), train_part, learning_rate=5e-3)
+on_coarse = {}
+for name, rank, learning_rate in (("head alone", 0, 0.02), ("rank 4", 4, 5e-3)):
+    coarse = adapted_classifier(quantized(encoder, 2), topics.num_classes, rank)
+    on_coarse[name] = accuracy(fit(coarse, train_part, learning_rate), test_part)
+    del coarse  # before the next one is made
 
 # %%
 together = {
     "everything, then 2 bits": right[bits.index(2)],
-    "2 bits, then rank 4": accuracy(on_coarse, test_part),
+    "2 bits, then head alone": on_coarse["head alone"],
+    "2 bits, then rank 4": on_coarse["rank 4"],
     "32 bits, then rank 4": reached["rank 4"],
     "32 bits, everything": reached["everything"],
 }
 plots.bars(
-    list(together), list(together.values()), title="An adapter repairs a coarse base", xlabel="accuracy", xlim=(0, 1)
+    list(together),
+    list(together.values()),
+    title="Learning on a coarse base repairs much",
+    xlabel="accuracy",
+    xlim=(0, 1),
 )
 
 # %%
@@ -825,7 +834,7 @@ repaired = together["2 bits, then rank 4"] - together["everything, then 2 bits"]
 print(f"Learning on the coarse base gains more than 20 points: {'yes' if repaired > 0.2 else 'no'}")
 
 # %% [markdown]
-# The order matters. Who rounds last, loses; who rounds first, and then learns, gets most of it back, even from weights of minus, nothing and plus. (QLoRA itself rounds better than we do: a scale for every 64 weights, and 16 values that lie closer together near zero, where most
+# The order matters. Whoever rounds last loses. Whoever rounds first, and then learns, gets most of it back: much by the head alone, more with the adapter, even from weights of minus, nothing and plus. (QLoRA itself rounds better than we do: a scale for every 64 weights, and 16 values that lie closer together near zero, where most
 # weights are.)
 
 # %% tags=["form"]
@@ -839,7 +848,7 @@ feedback_box("14, section 7")
 # - With less than one weight in a hundred, adapters came close to training everything. What they save is memory, and storage for each further task.
 # - One base can have many adapters, each a small file, and switches between them in milliseconds.
 # - Whoever learns something new forgets something old. An adapter can be taken off again.
-# - You wrote `quantize_rows`. Eight bits a weight lose nothing that you would notice, two lose everything. An adapter that learns on the coarse base repairs much of it.
+# - You wrote `quantize_rows`. Eight bits a weight lose nothing that you would notice, two lose everything. Learning on the coarse base, with an adapter, repairs much of it.
 #
 # This is the last lesson. You have built attention, and everything around it, from a weighted average of three numbers up to a model that you can teach. Now build something of your own.
 #
