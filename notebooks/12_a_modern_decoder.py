@@ -186,7 +186,7 @@ for name, mlp in mlps.items():
     optimizer = torch.optim.Adam(mlp.parameters(), lr=1e-2)
     for _ in range(400):
         x = torch.randn(256, 16)
-        loss = F.mse_loss(mlp(x), x * x.roll(1, dims=-1))
+        loss = F.mse_loss(mlp(x), x * x.roll(-1, dims=-1))  # the last one meets the first
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -197,7 +197,7 @@ plots.curves(range(20, 401, 20), lines, title="A gate can multiply", xlabel="bat
 
 # %% [markdown]
 # Far less. Multiplying is what a ReLU can only piece together from straight lines. Whether that is why SwiGLU helps language models, nobody has proved; Shazeer's paper, which measured
-# that it does, thanks “divine benevolence” for it.
+# that it does, credits it to “divine benevolence”.
 
 # %% tags=["form"]
 feedback_box("12, section 1")
@@ -293,7 +293,7 @@ rotary.draw_distances(queries @ keys.T)
 media.what_you_should_see("12_a_modern_decoder_1")
 
 # %% [markdown]
-# Along each diagonal the distance is the same, and so is the colour; on the right, all dots of a distance lie on one spot. Near words score higher here because this key is like this query. A model learns queries and keys
+# Along each diagonal the distance is the same, and so is the colour; on the right, all dots for one distance coincide. Near words score higher here because this key is like this query. A model learns queries and keys
 # for which other distances score high.
 #
 # And far away? Move everything on by 100, and by 1,000:
@@ -442,7 +442,7 @@ checks.grouped_query_attention(GroupedQueryAttention)
 # from helpers.layers import GroupedQueryAttention
 
 # %% [markdown]
-# Your attention at work, on eight tokens of which the first two are padding: on the left. Swap one token's vector for another, and see whose result moves.
+# Your attention at work, on eight tokens, of which the first two are padding. Swap one token's vector for another, and see whose result moves.
 #
 # **Predict first:** which columns will be 0 from top to bottom?
 
@@ -468,7 +468,7 @@ media.what_you_should_see("12_a_modern_decoder_2")
 #
 # ### Is it what you had, plus something?
 #
-# With as many key heads as query heads, this should be the attention of lesson 3, only that its queries and keys are turned on the way. Hand it your weights, and turn them by two hooks.
+# With as many key heads as query heads, this should be the attention of lesson 3, only that its queries and keys are turned on the way. Hand it your weights, and let two hooks turn its queries and keys: a hook is called with what a layer gives, and may replace it.
 
 # %%
 ours = GroupedQueryAttention(32, num_heads=4, num_kv_heads=4).eval()
@@ -495,7 +495,7 @@ print(f"the largest difference is {(at_once - in_pieces).abs().max():.5f}")
 print("in the cache:", {name: tuple(kept.shape) for name, kept in cache.items()})
 
 # %% [markdown]
-# The same. The cache holds 2 heads of 8 tokens, not 4. Now what it weighs, in the storyteller's sizes, and how long a token takes once 1,000 stand there.
+# The same, up to rounding. The cache holds 2 heads of 8 tokens, not 4. Now what it weighs, in the storyteller's sizes, and how long a token takes once it holds 1,000.
 
 
 # %%
@@ -650,7 +650,7 @@ print("padding on the left of each:", (~mask).sum(dim=1).tolist())
 print(f"logits as large as {theirs[mask].abs().max():.0f}, and all within 0.0001: {bool((ours - theirs)[mask].abs().max() < 1e-4)}")  # fmt: skip
 
 # %% [markdown]
-# It does not matter: only distances count, so a text may stand anywhere. That is a gift of rotary positions; the model of lesson 6 would need to be told. (At padding itself the
+# It does not matter: only distances count, so a text may stand anywhere. That is a gift of rotary positions; the model of lesson 6 would need to be told where each text begins. (At padding itself the
 # two give different numbers. Nobody reads these.)
 #
 # And section 2's warning: what if the weights had been trained with the other convention? Re-order the rows of all queries and keys, as if they were the paper's.
@@ -735,7 +735,7 @@ wrong = continue_texts(decoder, right.input_ids, right.attention_mask.bool(), 40
 print("padded on the right:", "the same" if torch.equal(wrong[:, -40:], written[:, -40:]) else "different")
 
 # %% [markdown]
-# Only the last. Padded on the right, the short texts are continued from what the model says at *padding*: the last place is no word of theirs. Hence a batch that is to be continued is padded on the left.
+# Only the last. Padded on the right, the short texts are continued from what the model says at *padding*: their last place is padding. Hence a batch that is to be continued is padded on the left.
 #
 # How many tokens a second, with the cache and without?
 
@@ -765,7 +765,7 @@ plots.bars(list(rates), list(rates.values()), title="The cache pays", xlabel="to
 feedback_box("12, section 4")
 
 # %% [markdown]
-# ## 5. Which token next? (20 minutes)
+# ## 5. Which token next? (18 minutes)
 #
 # The model gives a probability to every token, and somebody must choose. Greedy choice takes the likeliest. Lesson 6 drew at random, with a temperature. Two more ways cut
 # off what is unlikely before they draw:
@@ -805,7 +805,7 @@ plots.bars([f"“{text}”" for text in counts], list(counts.values()), title="S
 #
 # <details><summary>Hint 1</summary>
 #
-# `probabilities.cumsum(dim=-1)` is the total up to each token, itself included. Take it off again. A token is outside if those before it have reached p already. The first one never is.
+# `probabilities.cumsum(dim=-1)` is the total up to each token, itself included. Take it off again. A token is outside if those before it have reached p already. The first one never is, not even if p is 0: see to that.
 #
 # </details>
 #
@@ -923,7 +923,7 @@ plots.bars(list(shares), list(shares.values()), title="Greedy text repeats itsel
 print("greedy repeats itself more than any other:", max(shares, key=shares.get) == "greedy")
 
 # %% [markdown]
-# The three that draw hardly repeat themselves. But plain drawing takes one of thousands of unlikely tokens from time to time, and the text goes astray. Top-k and top-p avoid both.
+# The three that draw hardly repeat themselves. But plain drawing takes one of thousands of unlikely tokens from time to time, and the text goes astray. Top-k and top-p are meant to avoid both. (All three begin alike, since they share a seed.)
 #
 # Try it. Which settings make the best story? **Predict first:** with p = 0.1, what will the temperature still change?
 
@@ -943,7 +943,7 @@ sampling.sampling_demo(
 )
 
 # %% [markdown]
-# Hardly anything: where the likeliest token has more than a tenth of the probability, it alone is left.
+# Up to 1, hardly anything: where the likeliest token has more than a tenth of the probability, it alone is left. A high temperature comes first, and flattens, so that several are left.
 
 # %% tags=["form"]
 feedback_box("12, section 5")
@@ -1022,17 +1022,17 @@ print("by perplexity, the character model is better:", math.exp(character_nats) 
 # %% [markdown]
 # So the character model wins? **Predict first:** what is wrong with this comparison?
 #
-# They hesitate between different things: the one between some 60 characters, the other between 4,096 tokens, and one token is several characters long. Perplexities can be compared only for one and the same
+# They hesitate between different things: the one between some 40 characters, the other between 4,096 tokens, and one token is several characters long. Perplexities can be compared only for one and the same
 # vocabulary.
 #
 # What both must do is say the same text. So count what it costs: the **bits** of a token are $-\log_2$ of its probability. Add them up, and divide by the text's bytes. **Bits per byte** can be compared across all vocabularies. It is also
-# what a perfect packer would need to store the text with that model. So an ordinary packer, xz, may take part.
+# what a perfect compressor would need to store the text with that model. So an ordinary one, xz, may take part.
 
 # %%
 whole = "".join(excerpts.values()).encode()
-bits["three books"] = sum(bits.values()) / len(excerpts)
+of_books = sum(bits[title] for title in excerpts) / len(excerpts)
 compared = {
-    "storyteller": bits["three books"],
+    "storyteller": of_books,
     "character model of lesson 6": character_nats / math.log(2),
     "xz, which has read nothing": 8 * len(lzma.compress(whole, preset=9)) / len(whole),
 }
@@ -1073,7 +1073,7 @@ figure.axes[0].axvline(256, color=plots.BLACK, linestyle=":")
 figure
 
 # %% [markdown]
-# Beyond the dotted line distances occur that it has never met, and clocks stand at angles that it has never seen.
+# It stops getting better some way before the dotted line, and beyond it, it breaks. (Small bumps are noise: there are few windows of that length.) There, distances occur that it has never met, and clocks stand at angles that it has never seen.
 #
 # A larger base makes the slow clocks slower. Angles that were reached at 256 are reached later, so less is new beyond. The price: the model was trained with other speeds, so it becomes
 # worse within its window. That is why people who lengthen a model's window raise the base *and* train on for a while (Code Llama went from 10,000 to 1,000,000).
