@@ -8,11 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import metadata
 from itertools import chain
 from pathlib import Path
 
 import pytest
 from lab_server import own_environment
+from packaging.specifiers import SpecifierSet
 
 from helpers.course.room import pins
 from helpers.course.room.bootstrap import EXTRAS
@@ -38,6 +40,14 @@ def test_pins_are_exact_and_for_every_kind_of_machine() -> None:
     assert PINS["torch"] == pins.TORCH == "torch==2.13.0"
     for pin in PINS.values():
         assert re.fullmatch(r"[\w.-]+==[\w.]+", pin), f"{pin!r}: no ranges, no builds for one kind of machine"
+
+
+def test_pins_are_for_every_python_that_the_readme_names() -> None:
+    """3.11.2 is what Debian 12 has."""
+    wants = {name: metadata(name).get("Requires-Python") for name in PINS}
+    assert len(wants) > 100
+    too_new = {name: range for name, range in wants.items() if range and not SpecifierSet(range).contains("3.11.2")}
+    assert not too_new
 
 
 def test_freezing_keeps_what_others_can_install() -> None:

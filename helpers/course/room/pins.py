@@ -16,12 +16,13 @@ from helpers.course.project import Project
 HELP = "install the newest versions that pyproject.toml allows, and write them down as the pins"
 
 # Not left to pip: without a pin it takes the newest torch, whose Linux wheel brings several GB for GPUs, also
-# where a CPU build of this version is at hand.
+# where a CPU build of this version is at hand. And soupsieve 3 refuses the Python 3.11.2 that Debian 12 has.
 TORCH = "torch==2.13.0"
+BY_HAND = (TORCH, "soupsieve<3")
 
 HEADER = """\
 # The exact versions that `make` installs, for Python 3.11 to 3.13. Written by `make pins`: ranges are in
-# pyproject.toml, and only torch is chosen by hand (helpers/course/room/pins.py).
+# pyproject.toml, and only torch and soupsieve are chosen by hand (helpers/course/room/pins.py).
 """
 
 ENVIRONMENT = """\
@@ -86,10 +87,10 @@ def freeze(root: Path) -> list[str]:
     extras = ",".join(sorted(declared(root)["optional-dependencies"]))
     with tempfile.TemporaryDirectory() as folder:
         python = str(Path(folder, "bin", "python"))
-        print(f"Installing the newest versions, with {TORCH}: takes some minutes", file=sys.stderr)
+        print(f"Installing the newest versions, with {' and '.join(BY_HAND)}: takes some minutes", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         pip = [python, "-m", "pip", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "--quiet", TORCH, "--editable", f"{root}[{extras}]"], check=True)
+        subprocess.run([*pip, "install", "--quiet", *BY_HAND, "--editable", f"{root}[{extras}]"], check=True)
         frozen = subprocess.run([*pip, "freeze", "--all"], check=True, capture_output=True, text=True)
     return frozen.stdout.splitlines()
 
