@@ -103,7 +103,7 @@ def nothing(x: torch.Tensor, positions: torch.Tensor, base: float = 10000.0) -> 
         (squeezed, "shape"),
         (heads_first, r"\(b, t, h, d\)"),
         (through_numpy, "No gradient reaches x"),
-        (degrees, "Not right yet"),
+        (degrees, "take radians"),
         (first_text_for_all, "Not right yet"),
         (nothing, "returns None"),
     ],

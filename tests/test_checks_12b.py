@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
-from answers.mutate import mutated
+from answers.mutate import defined, mutated
 from answers.right_12b import Expanded, InGroups, TurnedLate, WithTorchsFunction
 from checks_support import failure as failure_of
 from torch import nn
 from transformers import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaAttention, LlamaRotaryEmbedding
 
-from helpers import checks
+from helpers import checks, layers
 from helpers.checks.exercises.ex_12b import grouped_attention
 
 SEEDS = (1, 22)
@@ -32,7 +33,7 @@ def test_the_oracle_is_transformers_own_layer() -> None:
     names = {"q_proj": "to_queries", "k_proj": "to_keys", "v_proj": "to_values", "o_proj": "unify_heads"}
     weights = {f"{ours}.weight": getattr(theirs, name).weight.double() for name, ours in names.items()}
     expected = theirs(hidden_states=x, position_embeddings=positions, attention_mask=causal)[0]
-    ours = grouped_attention(weights, {"h": 6, "kv": 2}, x.double())
+    ours = grouped_attention(weights, {"h": 6, "kv": 2}, 10000.0, x.double())
     torch.testing.assert_close(ours.float(), expected, rtol=0, atol=1e-5)  # theirs is in float32
 
 
@@ -129,6 +130,7 @@ REPEATED = ("[:, :, :, None].expand(-1, -1, -1, group, -1)", "[:, :, None].expan
         (Expanded, *REPEATED, "heads in the wrong order"),
         (TurnedLate, "allowed & mask", "mask", "the mask replaces the causal one"),
         (TurnedLate, "every[-t:], self.base", "every[:t], self.base", None),
+        (InGroups, "positions, self.base", "positions", "base has no effect"),
     ],
 )  # fmt: skip
 def test_a_slip_in_another_style_is_recognised(answer: Any, old: str, new: str, name: str | None) -> None:
@@ -143,8 +145,12 @@ def test_the_cache_may_hold_unturned_keys_but_no_copies() -> None:
     assert "are enough" in str(failure(copied))
 
 
-def test_a_base_that_is_left_out_is_a_remark(capsys: pytest.CaptureFixture[str]) -> None:
-    checks.grouped_query_attention(mutated(InGroups, ("positions, self.base", "positions")), seed=1, record=False)
-    assert "base as fourth argument" in capsys.readouterr().out
-    checks.grouped_query_attention(InGroups, seed=1, record=False)
-    assert "One thing" not in capsys.readouterr().out
+def test_a_faulty_rotate_is_traced_back_to_its_exercise() -> None:
+    """The student's own `rotate` is what the layer calls: its mistake is told as one of 12a."""
+    both_plus = mutated(layers.rotate, ("first * cos - second", "first * cos + second"))
+    source = inspect.getsource(layers.GroupedQueryAttention)
+    answer = defined(source, "GroupedQueryAttention", vars(layers) | {"rotate": both_plus})
+    for seed in SEEDS:
+        failed = failure(answer, seed)
+        assert "see 12a" in str(failed), str(failed)
+        assert failed.misconception == "rotate: both with a plus"

@@ -186,6 +186,7 @@ def test_every_exercise_has_two_hints_and_eight_misconceptions() -> None:
         assert set(exercise.hints) == {1, 2}
         rights = {step.right for step in exercise.steps}
         assert {right for about in exercise.hints.values() for right in about} <= rights
+        assert {mistake.hint for mistake in exercise.misconceptions} <= {0, 1, 2}
         assert len(exercise.misconceptions) >= 8
         assert not [m.problem for m in exercise.misconceptions if m.problem]
         assert exercise.telling in {step.right for step in exercise.steps}

@@ -68,7 +68,7 @@ class Exercise:
         What a pass says was looked at.
     hints : mapping
         For each of the lesson's folded hints, by its number, what is right when the steps pass that it is about:
-        where one of them fails again, the check points to it.
+        where one of them fails again, the check points to it, unless the misconception names another hint.
     steps : sequence of Step
         In teaching order: the first one that is not right is explained.
     telling : str

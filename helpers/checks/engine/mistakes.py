@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_HINT = re.compile(r" \(hint (\d)\)$")
 _ENTRY = re.compile(r"((?:^\S.*\n)+)((?:^ .*\n)+)", re.M)
 Change = tuple[str, str]  # what stands in the source, wherever it does, and what a student wrote in its place
 
@@ -29,6 +30,8 @@ class Mistake:
         Right as they stand. The last one is the answer; those before it are what it is made of.
     names : mapping
         What the changed source may use besides that module's own names.
+    hint : int
+        Number of the lesson's folded hint that is about it; 0 where the failing step says that.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Mistake:
     changes: tuple[Change, ...]
     references: tuple[Any, ...]
     names: Mapping[str, Any]
+    hint: int = 0
 
     @functools.cached_property
     def problem(self) -> str:
@@ -82,13 +86,17 @@ class Mistakes(list[Mistake]):
 
     def add(self, name: str, sentence: str, *changes: Change) -> None:
         """Add a misconception: its name, its sentence, and what it changes."""
-        self.append(Mistake(name, sentence, (*self._always, *changes), self._references, self._names))
+        hint = _HINT.search(name)
+        told = int(hint[1]) if hint else 0
+        self.append(
+            Mistake(_HINT.sub("", name), sentence, (*self._always, *changes), self._references, self._names, told)
+        )
 
     def read(self, text: str) -> Mistakes:
         r"""Add misconceptions from a table: "name: sentence", and indented below it "old => new" for each change.
 
         In a change, "\n" begins a new line, and "=> new" may stand in a line of its own. At a line that begins with
-        "or", another way of making the mistake begins.
+        "or", another way of making the mistake begins. "name (hint 2): sentence" says which hint is about it.
         """
         table = textwrap.dedent(text).strip("\n") + "\n"
         if _ENTRY.sub("", table).strip():

@@ -70,13 +70,15 @@ def _failed_at() -> Counter[tuple[str, str]]:
 
 
 def _with_hint(exercise: Exercise, failure: CheckFailed) -> CheckFailed:
-    """Point to the lesson's hint about the step at which an answer fails, from the second time on."""
+    """Point to the lesson's hint about the mistake, or the step at which an answer fails, from the second time on."""
     place = (exercise.id, failure.step)
     _failed_at()[place] += not failure.blank
-    numbers = [number for number, steps in exercise.hints.items() if failure.step in steps]
-    if _failed_at()[place] < 2 or not numbers:
+    numbers = [mistake.hint for mistake in exercise.misconceptions if mistake.name == failure.misconception]
+    numbers += [number for number, steps in exercise.hints.items() if failure.step in steps]
+    number = next(filter(None, numbers), 0)
+    if _failed_at()[place] < 2 or not number:
         return failure
-    told = f"{failure}\n  Hint {numbers[0]}, folded above the exercise, is about this."
+    told = f"{failure}\n  Hint {number}, folded above the exercise, is about this."
     return CheckFailed(told, *failure.details)
 
 

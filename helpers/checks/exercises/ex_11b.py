@@ -151,8 +151,8 @@ MISTAKES = Mistakes(layers.merge_pair).read(
         pieces[place : place + 2] == pair => pieces[place + 1 : place + 2] == pair[1:]
     the last piece lost: The last piece gets lost, unless it is joined. The loop ends one place too early.
         while place < len(pieces): => while place < len(pieces) - 1:
-    the pair at the end missed: A pair at the very end is not joined. The last place where it can begin is the last
-    but one.
+    the pair at the end missed: A pair at the very end is not joined. The last place where it can begin is the last but
+    one.
         pieces[place : place + 2] == pair => place + 2 < len(pieces) and pieces[place : place + 2] == pair
     the pair at the beginning missed: A pair at the very beginning is not joined.
         pieces[place : place + 2] == pair => place > 0 and pieces[place : place + 2] == pair

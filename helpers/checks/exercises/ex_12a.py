@@ -150,24 +150,28 @@ def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 MISTAKES = Mistakes(layers.rotate).read(
     r"""
-    neighbours paired: Neighbours are paired, numbers 0 and 1, 2 and 3, as in the paper. Here the pairs are halves:
-    number i goes with number i + d / 2.
+    the first clock stands still (hint 1): The first clock stands still: its speed is 0. It should be base ** 0 = 1.
+    Mind power and brackets: `base ** (-i / half)`.
+        base ** (-torch.arange(half, device=x.device) / half) => base ** -2 * torch.arange(half, device=x.device) / half
+      or base ** (-torch.arange(half, device=x.device) / half) => base * (-torch.arange(half, device=x.device) / half)
+    neighbours paired (hint 2): Neighbours are paired, numbers 0 and 1, 2 and 3, as in the paper. Here the pairs are
+    halves: number i goes with number i + d / 2.
         x[..., :half], x[..., half:] => x[..., 0::2], x[..., 1::2]
         torch.cat([turned_first, turned_second], dim=-1)
           => torch.stack([turned_first, turned_second], dim=-1).flatten(-2)
-    neighbours taken apart: The pairs are neighbours, and they come back as halves. Take the halves of x as pairs:
-    number i goes with number i + d / 2.
+    neighbours taken apart (hint 2): The pairs are neighbours, and they come back as halves. Take the halves of x as
+    pairs: number i goes with number i + d / 2.
         x[..., :half], x[..., half:] => x[..., 0::2], x[..., 1::2]
-    halves put together as neighbours: The pairs are right, but they are put together as neighbours. Join the two
-    halves one after the other: `torch.cat`.
+    halves put together as neighbours: The pairs are right, but they are put together as neighbours. Join the two halves
+    one after the other: `torch.cat`.
         torch.cat([turned_first, turned_second], dim=-1)
           => torch.stack([turned_first, turned_second], dim=-1).flatten(-2)
-    turned the other way: All is turned the other way round: the signs of the two sines are exchanged. It is a cos -
-    b sin for the first half, and b cos + a sin for the second.
+    turned the other way: All is turned the other way round: the signs of the two sines are exchanged. It is a cos - b
+    sin for the first half, and b cos + a sin for the second.
         first * cos - second * sin => first * cos + second * sin
         second * cos + first * sin => second * cos - first * sin
-    both with a minus: The second half has a minus before its sine as well, so nothing is turned: lengths change. It
-    is b cos + a sin.
+    both with a minus: The second half has a minus before its sine as well, so nothing is turned: lengths change. It is
+    b cos + a sin.
         second * cos + first * sin => second * cos - first * sin
     both with a plus: The first half has a plus before its sine, as the second has, so nothing is turned: lengths
     change. It is a cos - b sin.
@@ -179,40 +183,41 @@ MISTAKES = Mistakes(layers.rotate).read(
         turned_second = second * cos + first * sin => turned_second = second
     only the second half turned: The first half is left as it was. A turn changes both numbers of a pair.
         turned_first = first * cos - second * sin => turned_first = first
-    the turned half used again: The second half is computed from the first half *after* its turn. Both need the
-    numbers as they were.
+    the turned half used again: The second half is computed from the first half *after* its turn. Both need the numbers
+    as they were.
         second * cos + first * sin => second * cos + turned_first * sin
     each half with itself: Each half is combined with itself. The first needs the second, and the second the first.
         first * cos - second * sin => first * cos - first * sin
         second * cos + first * sin => second * cos + second * sin
     halves exchanged: The two halves come back in the wrong order.
         [turned_first, turned_second] => [turned_second, turned_first]
-    stretched, not turned: Numbers are multiplied by the cosine alone. A turn needs the pair's other number, too,
-    times the sine.
+    stretched, not turned: Numbers are multiplied by the cosine alone. A turn needs the pair's other number, too, times
+    the sine.
         first * cos - second * sin => first * cos
         second * cos + first * sin => second * cos
-    added, not turned: Sines and cosines are added, as in lesson 5. Here they turn pairs of numbers: they are
-    multiplied with them.
+    added, not turned: Sines and cosines are added, as in lesson 5. Here they turn pairs of numbers: they are multiplied
+    with them.
         first * cos - second * sin => first + sin
         second * cos + first * sin => second + cos
-    the given positions ignored: `positions` is ignored: the first vector is taken to be at position 0. With a cache
-    it is not.
+    the given positions ignored (hint 1): `positions` is ignored: the first vector is taken to be at position 0. With a
+    cache it is not.
         positions[:, None] => torch.arange(x.shape[1], device=x.device)[:, None]
-    positions counted from 1: All positions are one too large. Position 0 should change nothing.
+    positions counted from 1 (hint 1): All positions are one too large. Position 0 should change nothing.
         positions[:, None] => (positions[:, None] + 1)
-    counted from the first: The first position is taken off, so that it counts as 0. Take positions as they are.
+    counted from the first (hint 1): The first position is taken off, so that it counts as 0. Take positions as they
+    are.
         positions[:, None] => (positions - positions[0])[:, None]
     base ignored: `base` has no effect: 10000 is written in.
         base ** => 10000.0 **
     half the exponent: The exponents are half as large as they should be: -i / d instead of -2i / d.
         -torch.arange(half, device=x.device) / half => -torch.arange(half, device=x.device) / x.shape[-1]
-    twice the exponent: The exponents are twice as large as they should be. With i = 0, 1, 2 ... and half = d / 2,
-    the exponent is -i / half.
+    twice the exponent: The exponents are twice as large as they should be. With i = 0, 1, 2 ... and half = d / 2, the
+    exponent is -i / half.
         -torch.arange(half, device=x.device) / half => -2 * torch.arange(half, device=x.device) / half
-    exponents up to 1: The exponents go all the way to -1, divided by half - 1. Divide by half: the last one is a
-    little above -1.
+    exponents up to 1 (hint 1): The exponents go all the way to -1, divided by half - 1. Divide by half: the last one is
+    a little above -1.
         / half) => / (half - 1))
-    exponents from 1: The exponents are counted from i = 1. The first clock has i = 0, so its speed is 1.
+    exponents from 1 (hint 1): The exponents are counted from i = 1. The first clock has i = 0, so its speed is 1.
         -torch.arange(half, device=x.device) => -torch.arange(1, half + 1, device=x.device)
     fast clocks faster: The minus in the exponent is missing: the clocks become faster from pair to pair, instead of
     slower.
@@ -223,8 +228,13 @@ MISTAKES = Mistakes(layers.rotate).read(
         positions[:, None] * speeds => positions[:, None] * torch.ones_like(speeds)
     divided by the speed: The positions are divided by the speeds. An angle is position times speed.
         positions[:, None] * speeds => positions[:, None] / speeds
-    heads taken for positions: The angles go along the heads instead of the positions: x is (b, t, h, d), and the
-    table needs an axis of size 1 where the heads are.
+    converted to other units (hint 1): The angles are converted on the way. `cos` and `sin` take radians, and that is
+    what position times speed is.
+        positions[:, None] * speeds => torch.deg2rad(positions[:, None] * speeds)
+      or positions[:, None] * speeds => torch.rad2deg(positions[:, None] * speeds)
+      or positions[:, None] * speeds => 2 * torch.pi * positions[:, None] * speeds
+    heads taken for positions: The angles go along the heads instead of the positions: x is (b, t, h, d), and the table
+    needs an axis of size 1 where the heads are.
         table[:, None].to => table.to
     detached: No gradient reaches x: it is detached on the way, or turned into plain numbers.
         x[..., :half], x[..., half:] => x.detach()[..., :half], x.detach()[..., half:]

@@ -12,7 +12,7 @@ from helpers import layers
 from helpers.checks.answer.parts import Wanted, fit_linear, part
 from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import CAUSAL, PADDING, PER_HEAD, PER_QUERY, Draw
-from helpers.checks.engine.exercise import Exercise, Step
+from helpers.checks.engine.exercise import Exercise
 from helpers.checks.engine.mistakes import Mistakes
 from helpers.checks.engine.seen import Seen
 from helpers.checks.exercises import ex_12a
@@ -23,13 +23,17 @@ from helpers.checks.looks.case import Case, Input, Layer, Mask
 
 
 def grouped_attention(
-    weights: Mapping[str, torch.Tensor], sizes: Mapping[str, int], x: torch.Tensor, mask: torch.Tensor | None = None
+    weights: Mapping[str, torch.Tensor],
+    sizes: Mapping[str, int],
+    base: float,
+    x: torch.Tensor,
+    mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return what torch's functions give with these weights: (b, t, k) gives (b, t, k), in float64."""
     heads = {"to_queries": sizes["h"], "to_keys": sizes["kv"], "to_values": sizes["kv"]}
     q, k, v = (F.linear(x, weights[f"{name}.weight"]).unflatten(-1, (count, -1)) for name, count in heads.items())
     places = torch.arange(x.shape[1])
-    q, k = ex_12a.expected_turns(q, places), ex_12a.expected_turns(k, places)
+    q, k = (ex_12a.expected_turns(part, places, base) for part in (q, k))
     allowed = places[:, None] >= places
     allowed = (allowed if mask is None else allowed & mask).expand(len(x), sizes["h"], -1, -1)
     some = allowed.any(-1, keepdim=True)
@@ -48,14 +52,21 @@ class Grouped(Case):
 
     @classmethod
     def make(  # type: ignore[override]  # there is no dropout
-        cls, subject: Subject, draw: Draw, *, dtype: torch.dtype = torch.float32, **fixed: int
+        cls,
+        subject: Subject,
+        draw: Draw,
+        *,
+        dtype: torch.dtype = torch.float32,
+        base: float | None = None,
+        **fixed: int,
     ) -> Layer:
         sizes = draw.sizes("g kv half", 2, 4) | fixed
         h, kv, d = sizes["g"] * sizes["kv"], sizes["kv"], 2 * sizes["half"]
         k = h * d
-        module = subject.make(k, h, kv)
+        options = {} if base is None else {"base": base}
+        module = subject.make(k, h, kv, *options.values())
         subject.insist_on_registered(module)
-        layer = Layer(module.to(dtype), {"h": h, "kv": kv, "d": d, "k": k})
+        layer = Layer(module.to(dtype), {"h": h, "kv": kv, "d": d, "k": k}, options)
         for name, inputs, outputs, why in (
             ("to_queries", k, h * d, f"num_heads * head_dim = {h} * {d}"),
             ("to_keys", k, kv * d, f"num_kv_heads * head_dim = {kv} * {d}"),
@@ -68,7 +79,7 @@ class Grouped(Case):
         return layer
 
     def oracle(self, weights: Mapping[str, torch.Tensor], **given: Any) -> torch.Tensor:
-        return grouped_attention(weights, self.sizes, **given)
+        return grouped_attention(weights, self.sizes, self.layer.options.get("base", 10000.0), **given)
 
 
 # What this check alone looks at
@@ -123,15 +134,6 @@ def look_at_two_texts(subject: Subject, draw: Draw, case: type[Grouped]) -> Iter
     yield Seen(what, came, lambda: _whole(a_case)[:, 5:7], ("b", "t", "k"), a_case.sizes | {"t": 2})
 
 
-def look_at_base(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """A fourth argument reaches `rotate`."""
-    x = draw.normal(2, 6, 16)
-    one, other = subject.make(16, 4, 2, 10000.0), subject.make(16, 4, 2, 10.0)
-    other.load_state_dict(one.state_dict())
-    matters = not torch.allclose(subject.tensor(one, x), subject.tensor(other, x))
-    yield Seen("Another base", {"matters": matters}, lambda: {"matters": True})
-
-
 def _call(a_case: Grouped, cache: dict[str, Any], start: int, end: int) -> torch.Tensor:
     mask = a_case.given["mask"]
     if mask is not None:
@@ -148,29 +150,28 @@ def _whole(a_case: Grouped) -> torch.Tensor:
 
 MISTAKES = Mistakes(layers.DotProductAttention, layers.rotate, layers.GroupedQueryAttention).read(
     r"""
-    heads in the wrong order: The key heads are repeated as a whole, 0 1 0 1. Query heads that stand next to each
-    other share, 0 0 1 1: `repeat_interleave`.
+    heads in the wrong order: The key heads are repeated as a whole, 0 1 0 1. Query heads that stand next to each other
+    share, 0 0 1 1: `repeat_interleave`.
         keys.repeat_interleave(group, dim=2), values.repeat_interleave(group, dim=2)
           => keys.repeat(1, 1, group, 1), values.repeat(1, 1, group, 1)
-    only keys in the right order: The values are repeated as a whole, 0 1 0 1, and the keys head by head. Values
-    need `repeat_interleave`, too.
+    only keys in the right order: The values are repeated as a whole, 0 1 0 1, and the keys head by head. Values need
+    `repeat_interleave`, too.
         values.repeat_interleave(group, dim=2) => values.repeat(1, 1, group, 1)
-    only values in the right order: The keys are repeated as a whole, 0 1 0 1, and the values head by head. Keys
-    need `repeat_interleave`, too.
+    only values in the right order: The keys are repeated as a whole, 0 1 0 1, and the values head by head. Keys need
+    `repeat_interleave`, too.
         keys.repeat_interleave(group, dim=2) => keys.repeat(1, 1, group, 1)
-    positions forgotten: With a cache, new tokens are turned as if they stood at the beginning. `seen` tokens came
-    before them: add it to the positions.
+    positions forgotten (hint 1): With a cache, new tokens are turned as if they stood at the beginning. `seen` tokens
+    came before them: add it to the positions.
         positions = seen + torch.arange => positions = torch.arange
     keys not turned: The keys are not turned. Only if both are turned, their dot product depends on the distance.
         rotate(keys, positions, self.base) => keys
-    queries not turned: The queries are not turned. Only if both are turned, their dot product depends on the
-    distance.
+    queries not turned: The queries are not turned. Only if both are turned, their dot product depends on the distance.
         rotate(queries, positions, self.base) => queries
     nothing turned: Queries and keys are not turned, or all by the same angle. Each token has a position of its own:
     `seen + torch.arange(t)`.
         rotate(queries, positions, self.base), rotate(keys, positions, self.base) => queries, keys
       or positions = seen + torch.arange(t, device=x.device) => positions = torch.full((t,), seen, device=x.device)
-    values turned: The values are turned as well. Only queries and keys are: the values are what is averaged.
+    values turned (hint 1): The values are turned as well. Only queries and keys are: the values are what is averaged.
         group = self.num_heads
           => values = values if cache is not None else rotate(values, positions, self.base); group = self.num_heads
       or rotate(keys, positions, self.base)\n
@@ -179,13 +180,20 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.rotate, layers.GroupedQue
     as if they were positions. It takes (b, t, h, d).
         rotate(queries, positions, self.base), rotate(keys, positions, self.base)
           => (rotate(y.transpose(1, 2), torch.arange(y.shape[2])).transpose(1, 2) for y in (queries, keys))
-    the old keys turned again: The keys of the cache were turned when they came in, and are turned once more at every
-    call. Turn the new ones, then join.
+    the old keys turned again (hint 1): The keys of the cache were turned when they came in, and are turned once more at
+    every call. Turn the new ones, then join.
         rotate(keys, positions, self.base)\n => keys\n
         cache["keys"], cache["values"] = keys, values
           => cache["keys"], cache["values"] = rotate(keys, torch.arange(keys.shape[1]), self.base), values
         group = self.num_heads
           => keys = rotate(keys, torch.arange(keys.shape[1]), self.base); group = self.num_heads
+    turned after joining (hint 1): Old and new keys are turned together, by the positions of the new ones. A key is
+    turned once, at its own position, before it is joined.
+        rotate(keys, positions, self.base)\n => keys\n
+        group = self.num_heads => keys = rotate(keys, positions, self.base); group = self.num_heads
+    no cache to join yet: At the first call the cache is empty, so there is no `cache["keys"]` to join. Join only `if
+    cache:`, but keep the keys and values in any case.
+        if cache:\n => if True:\n
     the cache without effect: A call knows nothing of those before it: new tokens see each other alone. Join the old
     keys and values with the new ones, and keep what you joined: `cache["keys"] = keys`.
         if cache:\n => if False:\n
@@ -195,14 +203,17 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.rotate, layers.GroupedQue
     dim=1)`.
         [cache["keys"], keys] => [keys, cache["keys"]]
         [cache["values"], values] => [values, cache["values"]]
-    values not joined: Old and new keys are joined, but the values are the new ones alone. Both belong into the
-    cache.
+    values not joined: Old and new keys are joined, but the values are the new ones alone. Both belong into the cache.
         values = torch.cat([cache["values"], values], dim=1) => pass
     only the newest kept: The cache keeps the last call's keys and values alone. Keep the joined ones.
         if cache: => new = keys, values\n            if cache:
         cache["keys"], cache["values"] = keys, values => cache["keys"], cache["values"] = new
-    copies in the cache: The cache holds each key head once for every query head of its group, so it saves nothing.
-    Put keys and values into it before they are copied.
+    base has no effect: `base` has no effect. Hand `self.base` to `rotate`, as its third argument.
+        positions, self.base => positions
+      or rotate(keys, positions, self.base) => rotate(keys, positions)
+      or rotate(queries, positions, self.base) => rotate(queries, positions)
+    copies in the cache: The cache holds each key head once for every query head of its group, so it saves nothing. Put
+    keys and values into it before they are copied.
         group = self.num_heads => group = 1 if cache is not None else self.num_heads
         if cache is not None:
           => n = self.num_heads // self.num_kv_heads\n        if cache is not None:
@@ -218,8 +229,8 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.rotate, layers.GroupedQue
         allowed & mask => allowed | mask
     the mask inverted: `mask` works the wrong way round: here True means that a token may be attended to.
         allowed & mask => allowed & ~mask
-    the first rows of the causal mask: With a cache, the new tokens get the first rows of the causal mask, as if
-    they stood at the beginning. They are the last ones: `[-t:]`.
+    the first rows of the causal mask: With a cache, the new tokens get the first rows of the causal mask, as if they
+    stood at the beginning. They are the last ones: `[-t:]`.
         [-t:] => [:t]
     no scale: The scores are not divided by the square root of head_dim.
         / math.sqrt(queries.shape[-1]) =>
@@ -229,8 +240,8 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.rotate, layers.GroupedQue
         math.sqrt(queries.shape[-1]) => math.sqrt(self.k)
     scaled by head_dim itself: The scores are divided by head_dim. Its square root is wanted.
         math.sqrt(queries.shape[-1]) => queries.shape[-1]
-    mask after the softmax: The mask is applied after the softmax, so the weights that are left do not add up to 1.
-    Put minus infinity into the scores before it.
+    mask after the softmax: The mask is applied after the softmax, so the weights that are left do not add up to 1. Put
+    minus infinity into the scores before it.
         scores.masked_fill(~mask, -math.inf) => scores
     heads not unified: The heads' results are returned as they are: `unify_heads` is never used.
         return self.unify_heads(self.attention(queries, keys, values, allowed))
@@ -241,12 +252,14 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.rotate, layers.GroupedQue
           => self.to_queries(x).view(b, t, self.head_dim, self.num_heads).transpose(2, 3)
     """
 )
-(_neighbours,) = (mistake for mistake in ex_12a.MISTAKES if mistake.name == "neighbours paired")
-MISTAKES.add(
-    "neighbours paired",
-    "`rotate` pairs neighbours, as in the paper. Here the pairs are halves: see exercise 12a.",
-    *_neighbours.changes,
-)
+OF_ROTATE = (
+    "neighbours paired", "neighbours taken apart", "halves put together as neighbours", "both with a minus",
+    "both with a plus", "only the first half turned", "only the second half turned", "stretched, not turned",
+    "the given positions ignored", "half the exponent", "fast clocks faster", "one speed for all",
+)  # fmt: skip
+for mistake in ex_12a.MISTAKES:
+    if mistake.name in OF_ROTATE:
+        MISTAKES.add(f"rotate: {mistake.name}", f"`rotate` is not right: see 12a. {mistake.sentence}", *mistake.changes)
 
 # The check
 
@@ -254,7 +267,6 @@ LEFT_ON_CPU = (
     "on a GPU it would stop: positions or mask stay behind on the CPU. `torch.arange(t, device=x.device)` makes them "
     "in the right place."
 )
-BASE = "a base as fourth argument, as the skeleton has it, has no effect, or it stops. Models with other bases need it."
 ANOTHER: dict[str, Any] = {"draws": "another layer"}
 DOUBLE: dict[str, Any] = {"dtype": torch.float64, "draws": "a layer in float64", "half": 2}
 step = Grouped.step
@@ -263,12 +275,16 @@ EXERCISE = Exercise(
     id="12b",
     title="grouped-query attention with a cache",
     passed="Groups, turns, masks and gradients agree with torch's own functions, at once and in pieces with a cache.",
-    hints={1: ("one key head for each query head", "the next tokens"), 2: ("groups of query heads", "the next tokens")},
+    hints={
+        1: ("one key head for each query head",),
+        2: ("one key head for all", "groups of query heads", "the next tokens"),
+    },
     steps=(
         step("one key head for each query head", looks.output, g=1),
         step("one key head for all", looks.output, kv=1),
         step("groups of query heads", looks.output, draws="a layer"),
         *(step("masks", looks.output, draws="a layer", mask=mask) for mask in (PADDING, PER_QUERY, PER_HEAD)),
+        step("another base", looks.output, base=100.0, half=3),
         step("the next tokens", look_at_cache, draws="a layer"),
         step("the next tokens", look_at_cache, mask=PADDING, **ANOTHER),
         step("the size of the cache", look_at_size_of_cache, draws="a layer"),
@@ -282,7 +298,6 @@ EXERCISE = Exercise(
         step("train mode", looks.train_mode, mask=PADDING, **ANOTHER),
         step("the order of the arguments", looks.order, mask=CAUSAL, **ANOTHER),
         step("other devices", looks.elsewhere, remark=LEFT_ON_CPU, mask=PADDING),
-        Step("another base", look_at_base, remark=BASE),
     ),
     telling="masks",
     misconceptions=MISTAKES,

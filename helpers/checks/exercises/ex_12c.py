@@ -20,8 +20,8 @@ from helpers.checks.looks.used_before import overwrite, second_call
 AXES = ("b", "v")
 DEVICE = "for logits on another device, say a GPU, it stops: what is made on the way stays behind on the CPU."
 EQUAL = (
-    "where tokens are equally likely, or the total is exactly p, more of them stay than are needed. Before the first "
-    "that is not needed the total has reached p: `>=`, not `>`, drops it."
+    "where the total is exactly p, as for equal tokens, one more stays than is needed, as in much published code: "
+    "`before >= p` drops it, `before > p` does not."
 )
 CUT_OFF = "logits that are minus infinity already, as after top-k, come back as something else, or it stops."
 DTYPE = "for logits in float64, something else than float64 comes out, or it stops."
@@ -167,17 +167,17 @@ MISTAKES = Mistakes(layers.top_p).read(
         probabilities.cumsum(dim=-1) - probabilities => probabilities.cumsum(dim=-1)
         before >= p => before > p
         outside[:, 0] = False =>
-    nothing left at p=0: With p=0 nothing is left, and nothing can be drawn. The likeliest token always stays: make
-    the first place of `outside` False.
+    nothing left at p=0: With p=0 nothing is left, and nothing can be drawn. The likeliest token always stays: make the
+    first place of `outside` False.
         outside[:, 0] = False =>
-    left in their order: The logits come back sorted. Each belongs back into its token's own place: `scatter` with
-    `places`.
+    left in their order (hint 2): The logits come back sorted. Each belongs back into its token's own place: `scatter`
+    with `places`.
         torch.empty_like(logits).scatter(-1, places, ordered) => ordered
-    cut in the order, applied in place: What is outside *in descending order* is cut off at the same numbers in the
-    vocabulary's order. Bring it back to each token's own place first: `scatter` with `places`.
+    cut in the order, applied in place (hint 2): What is outside *in descending order* is cut off at the same numbers in
+    the vocabulary's order. Bring it back to each token's own place first: `scatter` with `places`.
         ordered = ordered.masked_fill(outside, -math.inf) => ordered = logits.masked_fill(outside, -math.inf)
         torch.empty_like(logits).scatter(-1, places, ordered) => ordered
-    gathered, not scattered: The logits are looked up with `places`, which orders them once more. Going back is
+    gathered, not scattered (hint 2): The logits are looked up with `places`, which orders them once more. Going back is
     `scatter`: it writes `ordered[i, j]` to `places[i, j]`.
         torch.empty_like(logits).scatter(-1, places, ordered) => ordered.gather(-1, places)
     the least likely kept: The tokens are in ascending order, so the unlikely ones are kept. Sort with
@@ -185,11 +185,11 @@ MISTAKES = Mistakes(layers.top_p).read(
         descending=True => descending=False
     the tail kept: It is the wrong way round: what belongs to the set is cut off, and the rest stays.
         outside = before >= p => outside = before < p
-    each by its own probability: Each token is held against p by its own probability. It is the *total* of the
-    likelier ones that counts.
+    each by its own probability: Each token is held against p by its own probability. It is the *total* of the likelier
+    ones that counts.
         outside = before >= p => outside = probabilities < p
-    a share of the likeliest: Tokens are kept if they have at least p times the probability of the likeliest one.
-    That is called min-p. Here it is the total that counts.
+    a share of the likeliest: Tokens are kept if they have at least p times the probability of the likeliest one. That
+    is called min-p. Here it is the total that counts.
         outside = before >= p => outside = probabilities < p * probabilities[:, :1]
     a number of tokens: p is taken for a share of the vocabulary: as many tokens stay whatever their probability is.
         outside = before >= p
@@ -201,16 +201,15 @@ MISTAKES = Mistakes(layers.top_p).read(
     one token too many: One token too many stays: the set is complete with the token that reaches p.
         probabilities.cumsum(dim=-1) - probabilities => (probabilities.cumsum(dim=-1) - probabilities).roll(1, -1)
         outside[:, 0] = False => outside[:, :2] = False
-    zeros, not minus infinity: What is cut off gets a logit of 0. That is no small probability: only minus infinity
-    is never drawn.
+    zeros, not minus infinity: What is cut off gets a logit of 0. That is no small probability: only minus infinity is
+    never drawn.
         ordered.masked_fill(outside, -math.inf) => ordered.masked_fill(outside, 0.0)
     cut off with a small number: What is cut off gets a logit that is small but finite. Minus infinity is asked for.
         ordered.masked_fill(outside, -math.inf) => ordered.masked_fill(outside, -1e4)
     probabilities returned: Probabilities come back. Logits are asked for: those of the kept tokens as they were.
         torch.empty_like(logits).scatter(-1, places, ordered)
           => torch.empty_like(logits).scatter(-1, places, ordered).softmax(-1)
-    log probabilities returned: Logarithms of probabilities come back. Leave the logits of the kept tokens as they
-    were.
+    log probabilities returned: Logarithms of probabilities come back. Leave the logits of the kept tokens as they were.
         torch.empty_like(logits).scatter(-1, places, ordered)
           => torch.empty_like(logits).scatter(-1, places, ordered).log_softmax(-1)
     the first text's set for all: All texts keep the tokens of the first one. Each text has a set of its own.
@@ -218,8 +217,7 @@ MISTAKES = Mistakes(layers.top_p).read(
           => outside[:, 0] = False; outside = outside[:1].expand_as(outside)
         ordered = ordered.masked_fill
           => places = places[:1].expand_as(places)\n    ordered = logits.gather(-1, places).masked_fill
-    as many for all as for the first: All texts keep as many tokens as the first one. Each text has a set of its
-    own.
+    as many for all as for the first: All texts keep as many tokens as the first one. Each text has a set of its own.
         outside[:, 0] = False => outside[:, 0] = False; outside = outside[:1].expand_as(outside)
     over the batch: Probabilities are taken, or added up, over the texts of the batch: `dim=-1` is the vocabulary.
         ordered.softmax(dim=-1) => ordered.softmax(dim=0)
@@ -237,8 +235,8 @@ MISTAKES = Mistakes(layers.top_p).read(
 EXERCISE = Exercise(
     id="12c",
     title="top-p",
-    passed="The smallest set stays, each token in its own place, whatever p is; the input is left alone.",
-    hints={1: ("one text", "several texts"), 2: ("several texts", "one text")},
+    passed="The likeliest tokens stay until their total reaches p, each in its own place; the input is left alone.",
+    hints={1: ("one text", "several texts", "a small p", "p = 0"), 2: ()},
     steps=(
         Step("one text", look_at_kept, {"p": 0.7, "b": 1, "what": ", for one text"}),
         Step("several texts", look_at_kept, {"p": 0.6}),

@@ -155,27 +155,28 @@ MISTAKES = Mistakes(layers.induction_scores).read(
     second time, from place `period` on.
         torch.arange(period, 2 * period) => torch.arange(period)
         queries - period + 1 => (queries + 1)
-    divided by the whole line: The right weights are added up, and divided by the length of the whole line. Only the
-    second time is averaged: `period` words.
+    divided by the whole line (hint 2): The right weights are added up, and divided by the length of the whole line.
+    Only the second time is averaged: `period` words.
         .mean(dim=-1) => .sum(dim=-1) / weights.shape[-1]
-    sum instead of mean: The right weights are added up. Divide by their number: the mean is wanted.
+    sum instead of mean (hint 2): The right weights are added up. Divide by their number: the mean is wanted.
         .mean(dim=-1) => .sum(dim=-1)
-    no mean: The right weight of each word comes back. Take their mean: one number for each head.
+    no mean (hint 2): The right weight of each word comes back. Take their mean: one number for each head.
         .mean(dim=-1) =>
-    largest instead of mean: Of each head the largest weight comes back. The mean is wanted.
+    largest instead of mean (hint 2): Of each head the largest weight comes back. The mean is wanted.
         .mean(dim=-1) => .amax(dim=-1)
-    middle instead of mean: Of each head the median comes back. The mean is wanted.
+    middle instead of mean (hint 2): Of each head the median comes back. The mean is wanted.
         .mean(dim=-1) => .median(dim=-1).values
-    heads mixed: The mean is taken over the heads. Each head has a score of its own: average along the words, the last
-    axis.
+    heads mixed (hint 2): The mean is taken over the heads. Each head has a score of its own: average along the words,
+    the last axis.
         .mean(dim=-1) => .mean(dim=0)
-    one number for all: One number comes back for all heads together. Each has a score of its own: `mean(dim=-1)`.
+    one number for all (hint 2): One number comes back for all heads together. Each has a score of its own:
+    `mean(dim=-1)`.
         .mean(dim=-1) => .mean()
-    queries and keys exchanged: Queries and keys are exchanged. A row is the word that looks, a column the one that is
-    looked at: `weights[:, queries, keys]`.
+    queries and keys exchanged (hint 2): Queries and keys are exchanged. A row is the word that looks, a column the one
+    that is looked at: `weights[:, queries, keys]`.
         weights[:, queries, keys] => weights[:, keys, queries]
-    every query with every key: Each word of the second time is paired with *all* of these places. Each has one of its
-    own: `weights[:, queries, keys]`, both indices at once.
+    every query with every key (hint 2): Each word of the second time is paired with *all* of these places. Each has one
+    of its own: `weights[:, queries, keys]`, both indices at once.
         weights[:, queries, keys] => weights[:, queries][:, :, keys].flatten(1)
     the whole first time: It takes all that the second time gives to the first time. Only the one place after the word's
     first appearance counts.
@@ -195,7 +196,7 @@ EXERCISE = Exercise(
     id="13a",
     title="the score of an induction head",
     passed="Each head's score is the mean weight from the second time to what came next, for every length.",
-    hints={1: ("the scores", "a perfect head"), 2: ("other lengths", "one head")},
+    hints={1: ("the scores", "a perfect head", "other lengths"), 2: ("one head",)},
     steps=(
         Step("the scores", look_at_scores),
         Step("a perfect head", look_at_a_perfect_head),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -46,9 +47,9 @@ class _Interruption(BaseException):
     """As when somebody stops a cell: no `Exception`, like KeyboardInterrupt."""
 
 
-def _model(draw: Draw, llama: bool = False, h: int = 0) -> tuple[nn.Module, torch.Tensor, dict[str, int]]:
-    """Make a model of three layers and a batch for it, the same for the same draw."""
-    draw = draw.again("model")
+def _model(seed: int, llama: bool = False, h: int = 0) -> tuple[nn.Module, torch.Tensor, dict[str, int]]:
+    """Make a model of three layers and a batch for it, the same for the same seed."""
+    draw = Draw(seed, "model")
     sizes = draw.sizes("b t h d", 3, 7, taken=(2,))
     if llama:
         sizes |= {"h": 4, "d": draw.random.choice([6, 8])}
@@ -77,10 +78,15 @@ def _logits(model: nn.Module, ids: torch.Tensor) -> torch.Tensor:
     return logits
 
 
-@torch.no_grad()
 def expected_logits(draw: Draw, heads: Heads, llama: bool = False, h: int = 0) -> torch.Tensor:
     """Return what a model without these heads gives: one whose matrices have zeros where they would be read."""
-    model, ids, _ = _model(draw, llama, h)
+    return _expected(draw.seed, tuple(heads), llama, h)
+
+
+@functools.lru_cache(maxsize=64)  # a failing check asks once more for every misconception
+@torch.no_grad()
+def _expected(seed: int, heads: tuple[tuple[int, int], ...], llama: bool, h: int) -> torch.Tensor:
+    model, ids, _ = _model(seed, llama, h)
     for layer, head in heads:
         attention = model.model.layers[layer].self_attn if llama else model.layers[layer]  # type: ignore[union-attr, index]
         matrix = attention.o_proj if llama else attention.unify_heads  # type: ignore[union-attr]
@@ -89,15 +95,16 @@ def expected_logits(draw: Draw, heads: Heads, llama: bool = False, h: int = 0) -
     return _logits(model, ids)
 
 
-def _insist_on_manager(subject: Subject, model: nn.Module) -> None:
+def look_at_manager(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """Refuse what `with` cannot open."""
-    manager = subject.call(subject.answer, model, [(0, 0)], name=subject.name)
+    manager = subject.call(subject.answer, _model(draw.seed)[0], [(0, 0)], name=subject.name)
     if not (hasattr(manager, "__enter__") and hasattr(manager, "__exit__")):
         sentence = (
             f"`with` cannot open what `{subject.name}` returns. Leave `@contextmanager` above the function, and put a "
             "`yield` into it."
         )
         raise Trouble(sentence, "no manager")
+    yield from ()
 
 
 def _opened(subject: Subject, model: nn.Module, heads: Heads, run: Callable[[], Any]) -> Any:
@@ -122,8 +129,7 @@ def _draw_heads(draw: Draw, h: int, kind: str) -> Heads:
 
 def look_inside(subject: Subject, draw: Draw, kind: str = "one", llama: bool = False, h: int = 0) -> Iterator[Seen]:
     """The logits while some heads are silent."""
-    model, ids, sizes = _model(draw, llama, h)
-    _insist_on_manager(subject, _model(draw, llama, h)[0])
+    model, ids, sizes = _model(draw.seed, llama, h)
     heads: Heads = [] if kind == "none" else [(1, 0)] if h == 1 else _draw_heads(draw, sizes["h"], kind)
     came = _opened(subject, model, list(heads), lambda: _logits(model, ids).detach())
     which = f"without {heads}" if heads else "with an empty list"
@@ -173,7 +179,7 @@ def look_afterwards(
     subject: Subject, draw: Draw, error: type[BaseException] | None = None, missing: bool = False
 ) -> Iterator[Seen]:
     """The model is what it was: at the end, or after an error inside, or at a head in a layer that is missing."""
-    model, ids, sizes = _model(draw)
+    model, ids, sizes = _model(draw.seed)
     heads = _draw_heads(draw, sizes["h"], "several")
     asked = [*heads, (7, 0)] if missing else heads
     given = list(asked)
@@ -222,7 +228,7 @@ def look_afterwards(
 
 def look_nested(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """One inside the other, and one after the other: what is open counts."""
-    model, ids, sizes = _model(draw)
+    model, ids, sizes = _model(draw.seed)
     outer, inner = _draw_heads(draw, sizes["h"], "one"), [(0, sizes["h"] - 1), (1, 0)]
     said: dict[str, torch.Tensor] = {}
 
@@ -246,7 +252,7 @@ def look_nested(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 def look_at_open_weights(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """No weight is touched while it is open."""
-    model, _, sizes = _model(draw)
+    model, _, sizes = _model(draw.seed)
     before = _state(model)["weights"]
     heads = _draw_heads(draw, sizes["h"], "several")
     during = _opened(subject, model, heads, lambda: _state(model)["weights"])
@@ -256,7 +262,7 @@ def look_at_open_weights(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 def look_at_what_entered(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """What enters a matrix is left alone: another hook, which hung there before, may hold it."""
-    model, ids, sizes = _model(draw)
+    model, ids, sizes = _model(draw.seed)
     held: list[tuple[torch.Tensor, torch.Tensor]] = []
     matrix: Any = model.layers[2].unify_heads  # type: ignore[union-attr, index]
     matrix.register_forward_pre_hook(lambda _, inputs: held.append((inputs[0], inputs[0].clone())))
@@ -268,7 +274,7 @@ def look_at_what_entered(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """The model can be trained while it is open."""
-    model, ids, sizes = _model(draw)
+    model, ids, sizes = _model(draw.seed)
     heads = _draw_heads(draw, sizes["h"], "one")
 
     def learn() -> bool:
@@ -407,6 +413,7 @@ EXERCISE = Exercise(
     "error, nothing stays behind.",
     hints={1: ("one head", "several heads", "a Llama"), 2: ("afterwards", "after an error")},
     steps=(
+        Step("what `with` opens", look_at_manager),
         Step("one head", look_inside),
         Step("several heads", look_inside, {"kind": "several"}),
         Step("several heads of one layer", look_inside, {"kind": "one layer"}),

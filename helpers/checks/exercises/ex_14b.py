@@ -156,13 +156,13 @@ MISTAKES = Mistakes(layers.quantize_rows).read(
     divided by zero: A row of zeros has the scale 0, and 0 / 0 is NaN. Put another number in the place of a largest
     weight of 0.
         torch.where(largest > 0, largest, 1.0) => largest
-    one too many: The largest whole number is taken as 2 ** (bits - 1). With 8 bits that is 128, which does not fit
-    into int8: it is one less, 127.
+    one too many: The largest whole number is taken as 2 ** (bits - 1). With 8 bits that is 128, which does not fit into
+    int8: it is one less, 127.
         2 ** (bits - 1) - 1 => 2 ** (bits - 1)
       or 2 ** (bits - 1) - 1 => 2 ** (bits - 1)
         .round() => .round().clamp(-most, most - 1)
-    no room for the sign: All bits are used for the size, up to 2 ** bits. One is needed for the sign: 2 ** (bits - 1)
-    - 1 is the largest.
+    no room for the sign: All bits are used for the size, up to 2 ** bits. One is needed for the sign: 2 ** (bits - 1) -
+    1 is the largest.
         2 ** (bits - 1) - 1 => 2**bits - 1
       or 2 ** (bits - 1) - 1 => 2**bits
       or 2 ** (bits - 1) - 1 => 2**bits - 1
