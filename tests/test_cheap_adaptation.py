@@ -94,7 +94,7 @@ def test_the_picture_says_how_much_is_kept_and_so_does_its_text() -> None:
     matrix = torch.randn(100, 80, generator=torch.Generator().manual_seed(3))
     figure = low_rank.draw_low_rank(matrix, 8)
     share = f"{low_rank.shares(matrix)[7]:.0%}"
-    assert figure.axes[1].get_title() == f"Rank 8: {share} of its size"
+    assert figure.axes[1].get_title() == f"Rank 8 holds {share}"
     assert f"hold {share}" in low_rank.describe_low_rank(matrix, 8)
     assert "1,440 numbers instead of 8,000" in low_rank.describe_low_rank(matrix, 8)
 

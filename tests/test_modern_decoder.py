@@ -208,7 +208,7 @@ def test_the_largest_tensor_is_found_and_views_are_no_larger_than_they_look() ->
 
 def test_the_excerpts_are_short_and_clean() -> None:
     excerpts = read_excerpts()
-    assert list(excerpts) == ["peter-pan", "the-orange-fairy-book", "the-wonderful-wizard-of-oz"]
+    assert list(excerpts) == ["Peter Pan", "The Orange Fairy Book", "The Wonderful Wizard of Oz"]
     for text in excerpts.values():
         assert 10_000 < len(text) <= 12_000
         assert text.endswith("\n")

@@ -36,7 +36,7 @@ def low_rank(matrix: torch.Tensor, rank: int) -> torch.Tensor:
 
 
 def draw_low_rank(matrix: torch.Tensor, rank: int) -> Figure:
-    """A matrix, what its first directions make of it, and the share of the size that they hold."""
+    """A matrix, what its first directions make of it, and the share of its sum of squares that they hold."""
     from helpers import plots
 
     figure, axes = plots.panels(1, 3, width=10.5, height=3.4)
@@ -52,11 +52,13 @@ def draw_low_rank(matrix: torch.Tensor, rank: int) -> Figure:
         )
         panel.set(xlabel="input", xticks=(), yticks=())
     left.set(title="A corner of the matrix", ylabel="output")
-    middle.set(title=f"Rank {rank}: {held[rank - 1]:.0%} of its size")
+    middle.set(title=f"Rank {rank} holds {held[rank - 1]:.0%}")
     ranks = range(1, _MOST + 1)
     right.plot(ranks, held[:_MOST], color=plots.BLUE)
     right.plot(rank, held[rank - 1], "o", color=plots.VERMILION)
-    right.set(title="What is kept", xlabel="rank", ylabel="share of the size", ylim=(0, 1), yticks=(0, 0.5, 1))
+    right.set(
+        title="What is kept", xlabel="rank", ylabel="share of the sum of squares", ylim=(0, 1), yticks=(0, 0.5, 1)
+    )
     return figure
 
 
@@ -65,7 +67,7 @@ def describe_low_rank(matrix: torch.Tensor, rank: int) -> str:
     held = shares(matrix)[rank - 1]
     weights = rank * sum(matrix.shape)
     return (
-        f"The first {rank} of {min(matrix.shape)} directions hold {held:.0%} of the matrix's size, in {weights:,} "
+        f"The first {rank} of {min(matrix.shape)} directions hold {held:.0%} of the sum of squares, in {weights:,} "
         f"numbers instead of {matrix.numel():,}."
     )
 

@@ -30,7 +30,7 @@ def draw_turns(speeds: Sequence[float], positions: Sequence[int]) -> Figure:
             tip = np.array([np.cos(speed * position), np.sin(speed * position)])
             colour = plots.VERMILION if position == 0 else plots.BLUE
             axis.annotate("", tip, xytext=(0, 0), arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.6})
-            axis.text(*(1.13 * tip), str(position), ha="center", va="center", color=colour)
+            axis.text(*((1.1 + 0.13 * (position % 2)) * tip), str(position), ha="center", va="center", color=colour)
         axis.set(
             title=f"Speed {speed:g}: position {positions[-1]} is at {np.degrees(speed * positions[-1]):.0f}°",
             xlabel="first number of the pair",

@@ -8,8 +8,12 @@ _FOLDER = Path(__file__).parents[1] / "assets" / "story_excerpts"
 
 
 def read_excerpts() -> dict[str, str]:
-    """Return about 12,000 characters of each book by its title, such as "peter-pan": a paragraph a line.
+    """Return about 12,000 characters of each book by its title, such as "Peter Pan": a paragraph a line.
 
     They are in the public domain in the USA; `helpers/assets/story_excerpts/README.md` says where they come from.
     """
-    return {path.stem: path.read_text("utf-8") for path in sorted(_FOLDER.glob("*.txt"))}
+    return {_title(path.stem): path.read_text("utf-8") for path in sorted(_FOLDER.glob("*.txt"))}
+
+
+def _title(stem: str) -> str:
+    return " ".join(word if word == "of" else word.capitalize() for word in stem.split("-"))

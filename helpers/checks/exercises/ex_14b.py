@@ -188,6 +188,7 @@ MISTAKES = Mistakes(layers.quantize_rows).read(
         .to(torch.int8), scale => .to(torch.int8), largest
     scale without its axis: The scale has the shape (n,). With (n, 1), it multiplies each row: `keepdim=True`.
         .to(torch.int8), scale => .to(torch.int8), scale.squeeze(1)
+      or keepdim=True => keepdim=False
     the other way round: The scale comes first, and then the whole numbers. It is the other way round.
         (weight / scale).round().to(torch.int8), scale => scale, (weight / scale).round().to(torch.int8)
     multiplied out: These are weights again: the rounded numbers were multiplied by the scale. Return whole numbers.
