@@ -187,6 +187,8 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.rotate, layers.GroupedQue
           => cache["keys"], cache["values"] = rotate(keys, torch.arange(keys.shape[1]), self.base), values
         group = self.num_heads
           => keys = rotate(keys, torch.arange(keys.shape[1]), self.base); group = self.num_heads
+      or cache["keys"], cache["values"] = keys, values
+          => cache["keys"], cache["values"] = keys, values; keys = rotate(keys, torch.arange(keys.shape[1]), self.base)
     turned after joining (hint 1): Old and new keys are turned together, by the positions of the new ones. A key is
     turned once, at its own position, before it is joined.
         rotate(keys, positions, self.base)\n => keys\n
@@ -253,9 +255,9 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.rotate, layers.GroupedQue
     """
 )
 OF_ROTATE = (
-    "neighbours paired", "neighbours taken apart", "halves put together as neighbours", "both with a minus",
-    "both with a plus", "only the first half turned", "only the second half turned", "stretched, not turned",
-    "the given positions ignored", "half the exponent", "fast clocks faster", "one speed for all",
+    "neighbours paired", "both with a minus", "both with a plus", "only the first half turned",
+    "only the second half turned", "stretched, not turned", "half the exponent", "fast clocks faster",
+    "one speed for all",
 )  # fmt: skip
 for mistake in ex_12a.MISTAKES:
     if mistake.name in OF_ROTATE:

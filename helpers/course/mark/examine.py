@@ -18,8 +18,9 @@ from helpers.checks.engine.run import is_reference
 from helpers.course.mark.answer import Answer
 
 torch.set_num_threads(1)
-for _number in checks.EXERCISES:  # loaded before any answer runs
-    checks.exercise_of(_number)
+for _number in checks.EXERCISES:  # loaded and compiled once, before any answer runs
+    for _mistake in checks.exercise_of(_number).misconceptions:
+        _mistake.problem  # noqa: B018
 
 _FAILED = checks.CheckFailed
 PASSED, WRONG, REFERENCE, BLANK, BROKEN, TOO_LONG = "passed", "wrong", "reference", "blank", "broken", "too long"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from helpers.course.mark.store import Mark
 
+_AT_A_TIME = 200  # students: so many are written together, or none of them
+
 
 def write_gradebook(marks: Iterable[Mark], lessons: dict[str, str], file: Path, most: float = 1.0) -> None:
     """Write marks into an nbgrader gradebook; what it holds of other assignments stays.
@@ -39,7 +41,10 @@ def write_gradebook(marks: Iterable[Mark], lessons: dict[str, str], file: Path, 
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     with warnings.catch_warnings(), Gradebook(f"sqlite:///{file.absolute()}") as book:
         warnings.simplefilter("ignore")  # SQLAlchemy's, about how nbgrader asks
-        for (student, lesson), some in groupby(marks, key=lambda mark: (mark.student, mark.lesson)):
+        commit = book.db.commit
+        book.db.commit = book.db.flush  # nbgrader waits for the disk three times for each student
+        each = groupby(marks, key=lambda mark: (mark.student, mark.lesson))
+        for count, ((student, lesson), some) in enumerate(each, start=1):
             name = lessons[lesson]
             own = list(some)
             if name not in known:
@@ -58,4 +63,6 @@ def write_gradebook(marks: Iterable[Mark], lessons: dict[str, str], file: Path, 
             for mark in own:
                 grade = book.find_grade(f"check-{mark.exercise}", name, name, student)
                 grade.auto_score, grade.needs_manual_grade = mark.points, False
-            book.db.commit()
+            if count % _AT_A_TIME == 0:
+                commit()
+        commit()
