@@ -607,7 +607,9 @@ def learn_merges(words: Mapping[tuple[str, ...], int], count: int) -> tuple[list
     numbers = {piece: number for number, piece in enumerate(ALPHABET)}
     merges: list[tuple[str, str]] = []
     touched: list[int] = []
-    while pairs and len(merges) < count:
+    for _ in tqdm(range(count), unit="merge", leave=False):
+        if not pairs:
+            break
         most = max(pairs.values())
         ties = [pair for pair, number in pairs.items() if number == most]
         best = min(ties, key=lambda pair: (numbers[pair[0]], numbers[pair[1]]))
@@ -819,14 +821,14 @@ def continue_texts(
     `mask` (b, t) is True at tokens; `pick` chooses, from logits (b, v), ids (b, 1). After `end` comes nothing else.
     """
     caches: list[dict[str, torch.Tensor]] | None = [{} for _ in model.blocks] if cached else None
-    news, done = ids, torch.zeros_like(mask[:, :1])
+    to_read, done = ids, torch.zeros_like(mask[:, :1])
     for _ in range(count):
-        newest = pick(model(news, mask, caches)[:, -1])  # (b, 1)
+        chosen = pick(model(to_read, mask, caches)[:, -1])  # (b, 1)
         if end is not None:
-            newest = newest.masked_fill(done, end)
-            done = done | (newest == end)
-        ids, mask = torch.cat([ids, newest], dim=1), torch.cat([mask, torch.ones_like(done)], dim=1)
-        news = newest if cached else ids
+            chosen = chosen.masked_fill(done, end)
+            done = done | (chosen == end)
+        ids, mask = torch.cat([ids, chosen], dim=1), torch.cat([mask, torch.ones_like(done)], dim=1)
+        to_read = chosen if cached else ids
     return ids
 
 

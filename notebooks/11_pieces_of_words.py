@@ -42,6 +42,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 
+from tqdm.auto import tqdm
+
 from helpers import checks, media, plots
 from helpers.data import load_sentences
 from helpers.demos import piece_costs, text_pieces
@@ -343,7 +345,9 @@ def learn_merges(words: Mapping[tuple[str, ...], int], count: int) -> tuple[list
     numbers = {piece: number for number, piece in enumerate(ALPHABET)}
     merges: list[tuple[str, str]] = []
     touched: list[int] = []
-    while pairs and len(merges) < count:
+    for _ in tqdm(range(count), unit="merge", leave=False):
+        if not pairs:
+            break
         most = max(pairs.values())
         ties = [pair for pair, number in pairs.items() if number == most]
         best = min(ties, key=lambda pair: (numbers[pair[0]], numbers[pair[1]]))
@@ -368,6 +372,8 @@ def learn_merges(words: Mapping[tuple[str, ...], int], count: int) -> tuple[list
 
 # %%
 merges, touched = learn_merges(words, MERGES)
+
+# %%
 print("the first: ", [left + right for left, right in merges[:12]])
 print("the last:  ", [left + right for left, right in merges[-6:]])
 print(f"words touched: {sum(touched):,}; counted from scratch each time: {len(words) * MERGES:,}")

@@ -98,6 +98,8 @@ print(f"{sum(weights.numel() for weights in llama.parameters()):,} parameters")
 #
 # $$\text{RMSNorm}(x) = \frac{x}{\sqrt{\frac{1}{k} \sum_i x_i^2 + \epsilon}} \cdot w$$
 #
+# Here $x$ has $k$ numbers, $w$ is a learned weight for each of them, and a tiny $\epsilon$ sees to it that nothing is divided by 0.
+#
 # **Predict first:** for which vectors do the two give the same?
 
 
@@ -143,7 +145,7 @@ figure.axes[0].set_ylim(0, 1)
 figure
 
 # %% [markdown]
-# Little is lost, and something is won: one sum less over each vector, and no bias.
+# About 0.05 is what 256 random numbers around 0 would give ($\sqrt{2 / (256 \pi)}$). So little is lost, and something is won: one sum less over each vector, and no bias.
 #
 # ### SwiGLU: an MLP with a gate
 #
@@ -212,7 +214,7 @@ feedback_box("12, section 1")
 rotary.draw_turns(speeds=(1.0, 0.1), positions=range(8))
 
 # %% [markdown]
-# The pair $(a, b)$ at position $p$, with a clock of speed $s$, becomes
+# The pair $(a, b)$ at position $p$, with a clock of speed $s$ (in radians for each position), becomes
 #
 # $$\big(a \cos(p s) - b \sin(p s), \;\; b \cos(p s) + a \sin(p s)\big)$$
 #
@@ -240,7 +242,7 @@ rotary.draw_turns(speeds=(1.0, 0.1), positions=range(8))
 #
 # <details><summary>Hint 1</summary>
 #
-# `torch.arange(half)` gives i = 0, 1, … The speed $\text{base}^{-2i/d}$ is `base ** (-i / half)`, since half is d / 2. Each position meets each speed: `positions[:, None] * speeds`.
+# `torch.arange(half, device=x.device)` gives i = 0, 1, …, where x is. The speed $\text{base}^{-2i/d}$ is `base ** (-i / half)`, since half is d / 2. Each position meets each speed: `positions[:, None] * speeds`.
 #
 # </details>
 #
@@ -330,7 +332,7 @@ print("the same once re-ordered:", torch.allclose(rotate(x[..., order], position
 
 # %% [markdown]
 # Yes: put the first number of each pair into the first half, and the second one into the second. A model's queries and keys come out of a matrix, so re-ordering them is
-# re-ordering that matrix's rows. The conventions are equally good; but weights go with the one that they were trained with. Section 4 shows what the other one makes of them.
+# re-ordering that matrix's rows. The conventions are equally good; but weights go with the one that they were trained with. Section 4 shows what happens to them with the other one.
 
 # %% tags=["form"]
 feedback_box("12, section 2")
@@ -379,7 +381,7 @@ print(tuple(one.shape), tuple(other.shape), "the same numbers:", torch.equal(one
 #
 # <details><summary>Hint 1</summary>
 #
-# If 7 tokens are in the cache, the next one stands at position 7. What does `seen` have to do with `torch.arange(t)`? Values are never turned, and a key is turned once, before it goes into the cache.
+# If 7 tokens are in the cache, the next one stands at position 7. What does `seen` have to do with `torch.arange(t, device=x.device)`? Values are never turned, and a key is turned once, before it goes into the cache.
 #
 # </details>
 #
@@ -464,7 +466,7 @@ plots.heatmap(
 media.what_you_should_see("12_a_modern_decoder_2")
 
 # %% [markdown]
-# The first two: nobody may look at padding. (The two rows of padding are 0 as well: there is nothing that they may look at.)
+# The first two: nobody may look at padding. (The two rows of padding are 0 as well: there is nothing that they may look at, and then lesson 2's attention gives zeros.)
 #
 # ### Is it what you had, plus something?
 #
@@ -529,12 +531,12 @@ def one_more(num_kv_heads: int) -> Callable[[int], Callable[[], object]]:
 
 with torch.no_grad():
     makers = {label: one_more(heads) for label, heads in zip(labels, key_heads, strict=True)}
-    seconds = cost.seconds_per_word(makers, [1000])
+    seconds = cost.seconds_per_word(makers, [1000], repeats=20)
 milliseconds = [1000 * values[0] for values in seconds.values()]
 plots.bars(labels, milliseconds, title="One token more, for 16 texts of 1,000", xlabel="milliseconds in one attention layer")  # fmt: skip
 
 # %% [markdown]
-# Memory goes down with the heads. Time does so less, here: `repeat_interleave` makes the copies that were saved, and the scores are as many as before. On a GPU, special
+# Memory goes down with the heads. Time need not, here: `repeat_interleave` makes the copies that were saved, and the scores are as many as before. On a GPU, special
 # kernels read each shared key once, and since reading the cache is what takes the time there, a token gets faster, too.
 #
 # **Think! 3.** Why not always use a single key head?
@@ -670,7 +672,7 @@ with torch.no_grad():
         for layer in (block.attention.to_queries, block.attention.to_keys):
             heads = layer.weight.unflatten(0, (-1, 2, block.attention.head_dim // 2))  # (heads, 2, d / 2, k)
             layer.weight.copy_(heads.transpose(1, 2).flatten(0, 2))  # neighbours in each head, as in the paper
-losses = [mean_loss(model, read_excerpts()["peter-pan"][:700]) for model in (decoder, reordered)]
+losses = [mean_loss(model, read_excerpts()["Peter Pan"][:700]) for model in (decoder, reordered)]
 plots.bars(["as trained", "in the other convention"], losses, title="The shapes fit, the numbers do not", xlabel="loss on a page of Peter Pan", value_format=".1f")  # fmt: skip
 
 # %% [markdown]
@@ -695,14 +697,14 @@ def continue_texts(
     `mask` (b, t) is True at tokens; `pick` chooses, from logits (b, v), ids (b, 1). After `end` comes nothing else.
     """
     caches: list[dict[str, torch.Tensor]] | None = [{} for _ in model.blocks] if cached else None
-    news, done = ids, torch.zeros_like(mask[:, :1])
+    to_read, done = ids, torch.zeros_like(mask[:, :1])
     for _ in range(count):
-        newest = pick(model(news, mask, caches)[:, -1])  # (b, 1)
+        chosen = pick(model(to_read, mask, caches)[:, -1])  # (b, 1)
         if end is not None:
-            newest = newest.masked_fill(done, end)
-            done = done | (newest == end)
-        ids, mask = torch.cat([ids, newest], dim=1), torch.cat([mask, torch.ones_like(done)], dim=1)
-        news = newest if cached else ids
+            chosen = chosen.masked_fill(done, end)
+            done = done | (chosen == end)
+        ids, mask = torch.cat([ids, chosen], dim=1), torch.cat([mask, torch.ones_like(done)], dim=1)
+        to_read = chosen if cached else ids
     return ids
 
 
@@ -747,7 +749,8 @@ def tokens_a_second(cached: bool, count: int = 100) -> float:
     return count / (time.perf_counter() - started)
 
 
-rates = {"without the cache": tokens_a_second(False), "with the cache": tokens_a_second(True)}
+caching = {"without the cache": False, "with the cache": True}
+rates = {name: tokens_a_second(cached) for name, cached in tqdm(caching.items(), unit="way")}
 plots.bars(list(rates), list(rates.values()), title="The cache pays", xlabel="tokens a second, for a text of 100", value_format=".0f")  # fmt: skip
 
 # %% [markdown]
@@ -756,8 +759,8 @@ plots.bars(list(rates), list(rates.values()), title="The cache pays", xlabel="to
 # %% [markdown] tags=["answer"]
 # <details><summary>One answer</summary>
 #
-# A matrix of its own would have vocabulary × width numbers: for the storyteller 4,096 × 256, about a million, on top of nearly seven million. For SmolLM2-135M it would be 49,152 × 576, 28 million on
-# top of 135. In a model of 70 billion it would be about one in a hundred, so large models often leave the two untied.
+# A matrix of its own would have vocabulary × width numbers: for the storyteller 4,096 × 256, about a million, on top of nearly seven million: 13% of the untied model. For SmolLM2-135M it would be 49,152 × 576, 28 million on
+# top of 135, or 17%. In a model of 70 billion it would be about 1%, so large models often leave the two untied.
 #
 # </details>
 
@@ -897,9 +900,11 @@ ways = {
 
 # %%
 start = tokenizer("The princess went down to the river and", return_tensors="pt").to(DEVICE)
-for name, way in ways.items():
-    written = continue_texts(decoder, start.input_ids, start.attention_mask.bool(), 60, way())
-    print(f"{name}:", tokenizer.decode(written[0]), end="\n\n")
+stories = {}
+for name, way in tqdm(ways.items(), unit="way"):
+    stories[name] = continue_texts(decoder, start.input_ids, start.attention_mask.bool(), 60, way())[0]
+for name, text in stories.items():
+    print(f"{name}:", tokenizer.decode(text), end="\n\n")
 
 # %% [markdown]
 # Greedy text goes round in circles: once a sentence stands there, it is the likeliest continuation of itself. Measure it: in texts of 80 tokens, which share of all groups of four tokens has
@@ -914,7 +919,7 @@ def repeats(ids: torch.Tensor) -> float:
 
 
 shares = {}
-for name, way in ways.items():
+for name, way in tqdm(ways.items(), unit="way"):
     written = continue_texts(decoder, ids, mask, 80, way())[:, ids.shape[1] :]  # (b, 80)
     shares[name] = sum(map(repeats, written)) / len(written)
 plots.bars(list(shares), list(shares.values()), title="Greedy text repeats itself", xlabel="share of groups of four tokens that occurred before")  # fmt: skip
@@ -976,7 +981,7 @@ def windows_of(text: str, length: int) -> torch.Tensor:
 
 
 perplexity, bits = {}, {}
-for title, text in excerpts.items():
+for title, text in tqdm(excerpts.items(), unit="book"):
     windows = windows_of(text, WINDOW)
     nats = surprise(decoder, windows)  # (n, WINDOW - 1)
     read = "".join(tokenizer.batch_decode(windows[:, 1:]))  # without what was left over
@@ -1073,7 +1078,8 @@ figure.axes[0].axvline(256, color=plots.BLACK, linestyle=":")
 figure
 
 # %% [markdown]
-# It stops getting better some way before the dotted line, and beyond it, it breaks. (Small bumps are noise: there are few windows of that length.) There, distances occur that it has never met, and clocks stand at angles that it has never seen.
+# It stops getting better some way before the dotted line, and not far beyond it, it breaks. There, distances occur that it has never met, and clocks stand at angles that it has never seen. (There are few windows of that length, and at each position other passages of the books, some harder
+# than others. So compare the two curves at one position, rather than one curve with itself.)
 #
 # A larger base makes the slow clocks slower. Angles that were reached at 256 are reached later, so less is new beyond. The price: the model was trained with other speeds, so it becomes
 # worse within its window. That is why people who lengthen a model's window raise the base *and* train on for a while (Code Llama went from 10,000 to 1,000,000).

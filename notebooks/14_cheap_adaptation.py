@@ -145,17 +145,17 @@ tuned = fit(new_classifier(encoder, topics.num_classes), train_part, learning_ra
 # %%
 before, after = encoder.to(DEVICE).state_dict(), tuned.encoder.state_dict()
 changes = {name: after[name] - before[name] for name in after if "encoder.layer" in name and after[name].dim() == 2}
-sizes = [float(change.norm() / before[name].norm()) for name, change in changes.items()]
-print(f"{len(changes)} matrices in the blocks; each change is below 5% of its matrix in size: {max(sizes) < 0.05}")
+lengths = [float(change.norm() / before[name].norm()) for name, change in changes.items()]
+print(f"{len(changes)} matrices in the blocks; each change is shorter than 5% of its matrix: {max(lengths) < 0.05}")
 
 # %% [markdown]
-# So the matrices have hardly moved. But *every* number of them has, a little. Can the change be said in fewer numbers?
+# (A matrix is measured as a vector is: by the root of the sum of the squares of its numbers.) So the matrices have hardly moved. But *every* number of them has, a little. Can the change be said in fewer numbers?
 #
 # A column times a row is a matrix, of **rank** 1. Any matrix is a sum of such matrices, the largest first: its **singular value decomposition**,
-# $\Delta W = s_1 u_1 v_1^\top + s_2 u_2 v_2^\top + \dots$. Each $u_i v_i^\top$ is a *direction*, and $s_i$ says how much of it there is. (Size here is the sum of squares,
-# so the first $r$ directions hold $s_1^2 + \dots + s_r^2$ of it.)
+# $\Delta W = s_1 u_1 v_1^\top + s_2 u_2 v_2^\top + \dots$. Each $u_i v_i^\top$ is a *direction*, and $s_i$ says how much of it there is: the squares of all numbers of
+# $\Delta W$ add up to $s_1^2 + s_2^2 + \dots$, and the first $r$ directions *hold* their share of that sum.
 #
-# **Predict first:** a matrix of 384 × 384 *random* numbers has 384 directions. How many hold half of its size? And how many hold half of the change?
+# **Predict first:** a matrix of 384 × 384 *random* numbers has 384 directions. How many hold half of its sum of squares? And how many hold half of the change's?
 
 # %%
 name = f"encoder.layer.{len(encoder.encoder.layer) - 1}.attention.self.value.weight"
@@ -168,7 +168,7 @@ plots.curves(
     {label: each[:64] for label, each in share.items()},
     title="A few directions hold most of the change",
     xlabel="directions kept, the largest first (of 384)",
-    ylabel="share of the size",
+    ylabel="share of the sum of squares",
 )
 
 # %%
@@ -203,7 +203,7 @@ def with_directions(rank: int) -> nn.Module:
     return model
 
 
-kept = {str(rank): accuracy(with_directions(rank), test_part) for rank in (1, 4, 16)}
+kept = {str(rank): accuracy(with_directions(rank), test_part) for rank in tqdm((1, 4, 16), unit="model")}
 kept["all"] = accuracy(tuned, test_part)
 plots.bars(
     list(kept),
@@ -473,7 +473,7 @@ plots.bars(
     list(megabytes.values()),
     title="Memory for learning: gradients and AdamW's two numbers",
     xlabel="megabytes, besides the model itself",
-    value_format=".1f",
+    value_format=".3g",
 )
 
 # %% [markdown]
@@ -490,10 +490,15 @@ feedback_box("14, section 3")
 
 # %%
 levels = load_reviews(DATA, tokenizer=tokenizer)
-train_levels, _ = some_of(levels)
+train_levels, test_levels = some_of(levels)
 model = fit(adapted_classifier(encoder, levels.num_classes, rank=4), train_levels, 5e-3)
 adapters["levels"] = what_learned(model)
 answers["levels"] = logits_of(model)
+levels_right = accuracy(model, test_levels)
+print(f"right about {levels_right:.0%} of the levels; guessing would be right about {1 / levels.num_classes:.0%}")
+
+# %%
+print(f"It is right twice as often as by guessing: {'yes' if levels_right > 2 / levels.num_classes else 'no'}")
 
 # %% [markdown]
 # What belongs to an adapter? Whatever learned: `A`, `B` and the head. Save it as safetensors.
@@ -610,7 +615,9 @@ def learn_reviews(model: nn.Module, learning_rate: float) -> list[list[float]]:
 
 
 # %% [markdown]
-# **Predict first:** both ways start from the same point. Which one will do better on reviews? And which one will forget more about stories?
+# A voice is more than where to look. So each block gets four adapters this time: beside queries and values, beside the matrix in which the heads meet (`o_proj`), and beside the last one of the MLP (`down_proj`).
+#
+# **Predict first:** both ways start from the same point. Which one will do better on reviews? And which one will forget more about stories? (In the picture, each mark is one third of the training further on.)
 
 # %%
 voices = {
@@ -758,7 +765,7 @@ def quantized(model: nn.Module, bits: int) -> nn.Module:
 
 bits = [8, 4, 3, 2]
 lost, right = [], []
-for each in bits:
+for each in tqdm(bits, unit="model"):
     model = quantized(tuned, each)
     now = model.encoder.state_dict()
     lost.append(sum(float((now[key] - after[key]).norm() / after[key].norm()) for key in changes) / len(changes))
