@@ -115,6 +115,18 @@ def find_failure(exercise: Exercise, subject: Subject, seed: int) -> CheckFailed
     return CheckFailed("\n".join(lines), exercise.id, diagnosis.misconception, seed, wrong, blank)
 
 
+def is_right(exercise: Exercise, answer: Any, seed: int) -> bool:
+    """Whether an answer passes. To find out why not takes most of a failing check's time; here nobody asks."""
+    subject = Subject(answer, TimeLimit(SECONDS))
+    if _not_an_answer(subject) or any(blank.needed for blank in open_blanks(answer)):
+        return False
+    with undisturbed():
+        try:
+            return examine(exercise, subject, seed).problem is None
+        finally:
+            subject.put_back()
+
+
 def find_remarks(exercise: Exercise, subject: Subject, seed: int) -> list[str]:
     """Return what could be better about a right answer."""
     subject.forget_shared()  # a remark is about what a new instance does

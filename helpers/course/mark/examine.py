@@ -6,7 +6,6 @@ import ast
 import io
 import linecache
 import sys
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from types import ModuleType
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 
 from helpers import checks, layers
-from helpers.checks.engine.run import is_reference
+from helpers.checks.engine.run import is_reference, is_right
 from helpers.course.mark.answer import Answer
 
 torch.set_num_threads(1)
@@ -34,7 +33,6 @@ def examine(answer: Answer, exercise: str, seeds: tuple[int, ...]) -> dict[str, 
     dict
         `outcome`, `sentence` (all that the check says), `misconception` (None where none explains it) and `seed`.
     """
-    check = getattr(checks, checks.EXERCISES[exercise].check)
     try:
         module = _defined(answer)
         found = module[answer.name]
@@ -42,23 +40,26 @@ def examine(answer: Answer, exercise: str, seeds: tuple[int, ...]) -> dict[str, 
         return _report(BROKEN, f"The cell stops with {type(error).__name__}: {error}", None, None)
     if is_reference(found):
         return _report(REFERENCE, "The answer is the course's own, imported.", None, None)
-    told = _checked(check, found, seeds)
+    told = _checked(exercise, found, seeds)
     used = [name for name in answer.others if any(name in cell for cell in answer.cells)]
     if told["outcome"] != WRONG or not used:
         return told
     # It may be wrong only because another exercise's answer is, and that one has a mark of its own.
     module.update({name: getattr(layers, name) for name in used})
-    again = _checked(check, found, seeds)
+    again = _checked(exercise, found, seeds)
     if again["outcome"] == PASSED:
         theirs = " and ".join(f"`{name}`" for name in used)
         again["sentence"] += f"\n  That is so with the course's own {theirs}; with yours, it is not."
     return again
 
 
-def _checked(check: Callable[..., None], found: Any, seeds: tuple[int, ...]) -> dict[str, Any]:
+def _checked(exercise: str, found: Any, seeds: tuple[int, ...]) -> dict[str, Any]:
+    check = getattr(checks, checks.EXERCISES[exercise].check)
     said = io.StringIO()
     first: Any = None
     for seed in seeds:
+        if first is not None and not is_right(checks.exercise_of(exercise), found, seed):
+            continue
         try:
             with redirect_stdout(said):
                 check(found, seed=seed, record=False)
