@@ -469,6 +469,31 @@ def test_marks_agree_with_the_check_for_every_tested_answer(number: str) -> None
     assert differ == []
 
 
+RIGHT = "def weighted_average(values, weights):\n    return (values * weights).sum()\n"
+WRONG_AT_FIRST = "calls = []\n\n" + RIGHT.replace(
+    "    return", "    calls.append(1)\n    return (0 if len(calls) == 1 else 1) *"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome", "times"),
+    [(RIGHT, "passed", 0), (WRONG_AT_FIRST, "passed", 1), (RIGHT.replace("sum()", "mean()"), "wrong", 1)],
+    ids=["right", "wrong at first", "wrong"],
+)
+def test_a_second_seed_may_excuse_an_answer_and_explains_nothing_again(
+    source: str, outcome: str, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from helpers.checks.engine import run
+    from helpers.course.mark.examine import examine
+
+    explained = []
+    diagnose = run.diagnose
+    monkeypatch.setattr(run, "diagnose", lambda *given: explained.append(1) or diagnose(*given))
+    answer = find_answer(answered("00", _0=source), "0", "weighted_average")
+    assert examine(answer, "0", command.SEEDS)["outcome"] == outcome
+    assert len(explained) == times
+
+
 def answers_in_cells(number: str) -> list[tuple[Any, str]]:
     """Right and wrong answers of tests/answers, and their cells, under the name that is checked."""
     answers = right_answers(ROOT / "tests", number)
