@@ -22,7 +22,10 @@ SECOND_DRAW = 10**6  # added to the seed: no check's own seed is as large
 MORE_DRAWS = 4
 SLACK = 10.0  # two right answers differ by rounding; an answer and a misconception may differ a little more
 RANDOM = "Two calls on the same input give different numbers: something random is switched on"
-KEPT = "Made anew and called in the same way, it gives other numbers: something is kept from one time to the next"
+KEPT = (
+    "Made anew and called in the same way, it gives other numbers: something is kept from one time to the next, or "
+    "memory is read that nothing was written to, as `torch.empty` gives it"
+)
 _SURE = {"too long", "edited", "side effect", "open"}  # troubles that explain themselves
 
 
@@ -207,7 +210,7 @@ def _in_other_cases(step: Step, subject: Subject, seed: int, index: int, seen: S
         once_more = _quietly(step, subject, seed, index)  # with the same random numbers
         yield RANDOM if once_more is None or same(once_more.got, seen.got) else KEPT
         return
-    remade = _quietly(step, subject, seed, index, making=1)
+    remade = _quietly(step, subject, seed, index, making=1) if isinstance(subject.answer, type) else None
     if remade is not None and not same(remade.got, seen.got):
         yield (
             "Made anew, the layer gives other numbers although the exercise's own weights are the same: it uses "

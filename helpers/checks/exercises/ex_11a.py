@@ -32,7 +32,7 @@ def expected_pairs(words: Mapping[Pieces, int]) -> dict[Pair, int]:
 
 
 def draw_words(draw: Draw, kind: str) -> dict[Pieces, int]:
-    """Words of one kind; all counts differ, and are larger than 1."""
+    """Words of one kind; all counts differ. The last word of several comes once, which must not look like the rest."""
     counts = draw.random.sample(range(2, 60), 12)
     a, b, c, d, e, f = draw.random.sample(PIECES, 6)
     kinds: dict[str, list[Pieces]] = {
@@ -46,7 +46,10 @@ def draw_words(draw: Draw, kind: str) -> dict[Pieces, int]:
         "two words of one piece": [(a,), (b,)],
         "no words": [],
     }
-    return dict(zip(kinds[kind], counts, strict=False))
+    words = dict(zip(kinds[kind], counts, strict=False))
+    if len(words) > 1:
+        words[kinds[kind][-1]] = 1
+    return words
 
 
 def look_at_pairs(subject: Subject, draw: Draw, kind: str, twice: bool = False) -> Iterator[Seen]:
@@ -123,6 +126,9 @@ MISTAKES = Mistakes(layers.count_pairs).read(
         pairs: Counter[tuple[str, str]] = Counter() => pairs = Counter(); last = ()
         for pair in => line = (*last, *pieces)\n        last = pieces[-1:]\n        for pair in
         pairwise(pieces) => pairwise(line)
+    only words taken: A dict gives its keys alone, here the pieces. `words.items()` gives each with its count.
+        words.items(): => words:
+      or words.items(): => enumerate(words):
     the last pair missing: The last pair of each word is missing.
         pairwise(pieces) => zip(pieces[:-1], pieces[1:-1])
     the first pair missing: The first pair of each word is missing. Python counts from 0.
@@ -179,7 +185,7 @@ EXERCISE = Exercise(
         Step(
             "the kind",
             look_at_kind,
-            remark="a plain dict comes out. The numbers are right; a `Counter` also has 0 for pairs that it lacks.",
+            remark="the numbers are right, but what comes out is another dict than a `Counter`.",
         ),
     ),
     telling="many words",

@@ -93,7 +93,7 @@ def _seen(subject: Subject, pieces: Pieces, pair: Pair) -> Seen:
         raise Trouble(f"`{subject.name}` returns a list. The pieces are right: return them as a tuple.", "list")
     if tuple(value) == pieces != expected:
         told += " Nothing was joined."
-    elif "".join(map(str, value)) != "".join(pieces):
+    elif all(isinstance(piece, str) for piece in value) and "".join(value) != "".join(pieces):
         told += " Letters have been lost, added or moved: joined together, the pieces should spell the same word."
     return Seen(what, {"pieces": tuple(value)}, lambda: {"pieces": expected}, told={"pieces": told})
 
@@ -161,8 +161,13 @@ MISTAKES = Mistakes(layers.merge_pair).read(
         merged.append(pair[0] + pair[1]) => merged.append(pair)
     a space between: There is a space inside the new piece. Join the two with nothing between them.
         pair[0] + pair[1] => pair[0] + ' ' + pair[1]
-    not joined: The pair is found, and its two pieces are put in one by one. Join them to one.
+    not joined: Nothing is joined. Is the pair ever found? A slice of a tuple is a tuple, `pieces[place : place + 2]`,
+    and can be equal to `pair`. Where it is, its two pieces become *one*.
         merged.append(pair[0] + pair[1]) => merged.extend(pair)
+    no next one: At the last piece there is no next one. A slice, `pieces[place : place + 2]`, is then shorter, and
+    stops nothing.
+        pieces[place : place + 2] == pair => pieces[place] == pair[0] and pieces[place + 1] == pair[1]
+      or pieces[place : place + 2] == pair => (pieces[place], pieces[place + 1]) == pair
     the others left out: Only joined pairs come out: pieces that belong to no pair are missing.
         merged.append(pieces[place]) => pass
     the pair left out: The pair is taken out, and nothing is put in its place.

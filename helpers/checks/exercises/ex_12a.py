@@ -47,7 +47,7 @@ def _given(
         fixed["t"] = len(positions)
     sizes = {"d": draw.random.choice([6, 8, 10])} | fixed
     names = " ".join(name for name in "bth" if name not in fixed)
-    sizes |= draw.sizes(names, 2, 7, taken=sizes.values()) if names else {}
+    sizes |= draw.sizes(names, 2, 7, taken=[*sizes.values(), sizes["d"] // 2]) if names else {}
     x = draw.normal(*(sizes[axis] for axis in AXES), dtype=dtype)
     return x, torch.arange(sizes["t"]) if positions is None else torch.tensor(positions), sizes
 
@@ -150,10 +150,17 @@ def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 MISTAKES = Mistakes(layers.rotate).read(
     r"""
-    the first clock stands still (hint 1): The first clock stands still: its speed is 0. It should be base ** 0 = 1.
+    no axis for the speeds (hint 1): Positions and speeds are multiplied number by number. Each position meets each
+    speed: `positions[:, None] * speeds` is (t, d / 2).
+        positions[:, None] * speeds => positions * speeds
+    nothing turned (hint 1): Nothing is turned, or as good as nothing. The first clock's speed should be base ** 0 = 1.
     Mind power and brackets: `base ** (-i / half)`.
-        base ** (-torch.arange(half, device=x.device) / half) => base ** -2 * torch.arange(half, device=x.device) / half
-      or base ** (-torch.arange(half, device=x.device) / half) => base * (-torch.arange(half, device=x.device) / half)
+        turned_first = first * cos - second * sin => turned_first = first
+        turned_second = second * cos + first * sin => turned_second = second
+      or base ** (-torch.arange(half, device=x.device) / half) => base**-2 * torch.arange(half, device=x.device) / half
+    the first clock stands still (hint 1): A single clock does not turn its pair. Its speed should be base ** 0 = 1.
+    Mind power and brackets, `base ** (-i / half)`; and the last pair must not be left out.
+        base ** (-torch.arange(half, device=x.device) / half) => base * (-torch.arange(half, device=x.device) / half)
     neighbours paired (hint 2): Neighbours are paired, numbers 0 and 1, 2 and 3, as in the paper. Here the pairs are
     halves: number i goes with number i + d / 2.
         x[..., :half], x[..., half:] => x[..., 0::2], x[..., 1::2]
@@ -166,8 +173,8 @@ MISTAKES = Mistakes(layers.rotate).read(
     one after the other: `torch.cat`.
         torch.cat([turned_first, turned_second], dim=-1)
           => torch.stack([turned_first, turned_second], dim=-1).flatten(-2)
-    turned the other way: All is turned the other way round: the signs of the two sines are exchanged. It is a cos - b
-    sin for the first half, and b cos + a sin for the second.
+    turned the other way: All is turned the other way round: the signs of the two sines are exchanged, or the angles are
+    negative (`-base ** x` is -(base ** x)). It is a cos - b sin for the first half, and b cos + a sin for the second.
         first * cos - second * sin => first * cos + second * sin
         second * cos + first * sin => second * cos - first * sin
     both with a minus: The second half has a minus before its sine as well, so nothing is turned: lengths change. It is
@@ -209,6 +216,8 @@ MISTAKES = Mistakes(layers.rotate).read(
         positions[:, None] => (positions - positions[0])[:, None]
     base ignored: `base` has no effect: 10000 is written in.
         base ** => 10000.0 **
+    only i negated: Without brackets, `base ** -i / half` is (base ** -i) / half. Write `base ** (-i / half)`.
+        (-torch.arange(half, device=x.device) / half) => -torch.arange(half, device=x.device) / half
     half the exponent: The exponents are half as large as they should be: -i / d instead of -2i / d.
         -torch.arange(half, device=x.device) / half => -torch.arange(half, device=x.device) / x.shape[-1]
     twice the exponent: The exponents are twice as large as they should be. With i = 0, 1, 2 ... and half = d / 2, the

@@ -87,12 +87,14 @@ class Grouped(Case):
 PIECES = (4, 1, 2)  # tokens of each call
 
 
-def look_at_cache(subject: Subject, draw: Draw, case: type[Grouped], **settings: Any) -> Iterator[Seen]:
+def look_at_cache(
+    subject: Subject, draw: Draw, case: type[Grouped], pieces: tuple[int, ...] = PIECES, **settings: Any
+) -> Iterator[Seen]:
     """A text in pieces gives what it gives at once."""
-    a_case = case(subject, draw, t=sum(PIECES), **settings)
+    a_case = case(subject, draw, t=sum(pieces), **settings)
     cache: dict[str, Any] = {}
     start = 0
-    for piece in PIECES:
+    for piece in pieces:
         end = start + piece
         tokens = "the first tokens" if not start else "the next token" if piece == 1 else "the tokens after these"
         came = _call(a_case, cache, start, end)
@@ -106,9 +108,9 @@ def look_at_cache(subject: Subject, draw: Draw, case: type[Grouped], **settings:
         start = end
 
 
-def look_at_size_of_cache(subject: Subject, draw: Draw, case: type[Grouped]) -> Iterator[Seen]:
+def look_at_size_of_cache(subject: Subject, draw: Draw, case: type[Grouped], **settings: Any) -> Iterator[Seen]:
     """The cache holds the key heads, and not a copy of each for every query head."""
-    a_case = case(subject, draw, t=sum(PIECES))
+    a_case = case(subject, draw, t=sum(PIECES), **settings)
     cache: dict[str, Any] = {}
     _call(a_case, cache, 0, 4)
     _call(a_case, cache, 4, 7)
@@ -117,21 +119,33 @@ def look_at_size_of_cache(subject: Subject, draw: Draw, case: type[Grouped]) -> 
     kept = sum(value.numel() for value in cache.values() if isinstance(value, torch.Tensor))
     told = {
         "size": f"The cache holds {kept:,} numbers where {wanted:,} are enough: keys and values of {size['b']} texts, "
-        f"{size['t']} tokens, {size['kv']} key heads, {size['d']} numbers each. Keep them before they are copied for "
-        "the query heads; that is where grouped queries save memory."
+        f"{size['t']} tokens, {size['kv']} key heads, {size['d']} numbers each. There grouped queries save memory."
     }
-    yield Seen("The size of the cache", {"size": kept <= wanted + 8}, lambda: {"size": True}, told=told)
+    found = wanted if kept <= wanted + 8 else kept
+    yield Seen("The size of the cache", {"size": found}, lambda: {"size": wanted}, told=told)
 
 
 def look_at_two_texts(subject: Subject, draw: Draw, case: type[Grouped]) -> Iterator[Seen]:
-    """A second text with an empty cache knows nothing of the first."""
+    """Two texts by turns, each with a cache of its own, know nothing of each other."""
     a_case = case(subject, draw, t=sum(PIECES))
-    for _ in range(2):
-        cache: dict[str, Any] = {}
-        _call(a_case, cache, 0, 5)
-        came = _call(a_case, cache, 5, 7)
-    what = "With another, empty cache, the output for the last tokens"
+    texts = [a_case.given["x"], draw.again("another text").normal(*a_case.given["x"].shape)]
+    caches: list[dict[str, Any]] = [{}, {}]
+    for start, end in ((0, 5), (5, 7)):
+        for text, cache in zip(texts, caches, strict=True):
+            a_case.given["x"] = text
+            came = _call(a_case, cache, start, end)
+    what = "Of two texts by turns, each with a cache of its own, the output for the second one's last tokens"
     yield Seen(what, came, lambda: _whole(a_case)[:, 5:7], ("b", "t", "k"), a_case.sizes | {"t": 2})
+
+
+def look_at_filled_cache(subject: Subject, draw: Draw, case: type[Grouped]) -> Iterator[Seen]:
+    """A cache that was not filled by this layer, as a later cell makes one: "keys", turned, and "values"."""
+    a_case = case(subject, draw, t=7)
+    size, given = a_case.sizes, draw.again("a cache")
+    cache = {name: given.normal(size["b"], 60, size["kv"], size["d"]) for name in ("keys", "values")}
+    came = _call(a_case, cache, 0, 7)
+    is_read = came.shape == a_case.given["x"].shape and cache["keys"].shape == (size["b"], 67, size["kv"], size["d"])
+    yield Seen("With a filled cache, the output", {"read": is_read}, lambda: {"read": True})
 
 
 def _call(a_case: Grouped, cache: dict[str, Any], start: int, end: int) -> torch.Tensor:
@@ -150,6 +164,13 @@ def _whole(a_case: Grouped) -> torch.Tensor:
 
 MISTAKES = Mistakes(layers.DotProductAttention, layers.rotate, layers.GroupedQueryAttention).read(
     r"""
+    not copied (hint 2): Keys and values still have num_kv_heads heads where the queries have num_heads. Copy each along
+    its axis, and keep the result: `keys.repeat_interleave(group, dim=2)`.
+        keys.repeat_interleave(group, dim=2), values.repeat_interleave(group, dim=2) => keys, values
+      or keys.repeat_interleave(group, dim=2), values.repeat_interleave(group, dim=2)
+          => keys.repeat_interleave(group, dim=1), values.repeat_interleave(group, dim=1)
+      or keys.repeat_interleave(group, dim=2), values.repeat_interleave(group, dim=2)
+          => keys.repeat_interleave(group, dim=3), values.repeat_interleave(group, dim=3)
     heads in the wrong order: The key heads are repeated as a whole, 0 1 0 1. Query heads that stand next to each other
     share, 0 0 1 1: `repeat_interleave`.
         keys.repeat_interleave(group, dim=2), values.repeat_interleave(group, dim=2)
@@ -163,6 +184,12 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.rotate, layers.GroupedQue
     positions forgotten (hint 1): With a cache, new tokens are turned as if they stood at the beginning. `seen` tokens
     came before them: add it to the positions.
         positions = seen + torch.arange => positions = torch.arange
+    positions up to t (hint 1): The positions go up to t. There are t new tokens, and `seen` before them: `seen +
+    torch.arange(t)`.
+        seen + torch.arange(t, device=x.device) => torch.arange(seen, t, device=x.device)
+    all positions (hint 1): These are the positions of all tokens, those in the cache too. Only the t new ones are
+    turned: `seen + torch.arange(t)`.
+        seen + torch.arange(t, device=x.device) => torch.arange(seen + t, device=x.device)
     keys not turned: The keys are not turned. Only if both are turned, their dot product depends on the distance.
         rotate(keys, positions, self.base) => keys
     queries not turned: The queries are not turned. Only if both are turned, their dot product depends on the distance.
@@ -197,7 +224,8 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.rotate, layers.GroupedQue
     cache:`, but keep the keys and values in any case.
         if cache:\n => if True:\n
     the cache without effect: A call knows nothing of those before it: new tokens see each other alone. Join the old
-    keys and values with the new ones, and keep what you joined: `cache["keys"] = keys`.
+    keys and values with the new ones, and write what you joined into the dict that was handed over: `cache["keys"] =
+    keys`. (`cache or {}` makes another dict where it is empty, and `if cache:` passes an empty one by.)
         if cache:\n => if False:\n
         causal_mask(keys.shape[1]) => causal_mask(t)
       or cache["keys"], cache["values"] = keys, values => pass
@@ -205,6 +233,12 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.rotate, layers.GroupedQue
     dim=1)`.
         [cache["keys"], keys] => [keys, cache["keys"]]
         [cache["values"], values] => [values, cache["values"]]
+    joined along another axis (hint 2): Old and new are joined along another axis than time. Keys are (b, t, heads, d):
+    `dim=1`.
+        keys = torch.cat([cache["keys"], keys], dim=1) => keys = torch.cat([cache["keys"], keys], dim=0)
+      or keys = torch.cat([cache["keys"], keys], dim=1) => keys = torch.cat([cache["keys"], keys], dim=2)
+    keys and values exchanged: In the cache, keys stand where values should, and values where keys should.
+        cache["keys"], cache["values"] = keys, values => cache["keys"], cache["values"] = values, keys
     values not joined: Old and new keys are joined, but the values are the new ones alone. Both belong into the cache.
         values = torch.cat([cache["values"], values], dim=1) => pass
     only the newest kept: The cache keeps the last call's keys and values alone. Keep the joined ones.
@@ -212,7 +246,8 @@ MISTAKES = Mistakes(layers.DotProductAttention, layers.rotate, layers.GroupedQue
         cache["keys"], cache["values"] = keys, values => cache["keys"], cache["values"] = new
     base has no effect: `base` has no effect. Hand `self.base` to `rotate`, as its third argument.
         positions, self.base => positions
-      or rotate(keys, positions, self.base) => rotate(keys, positions)
+    base for one of the two: `base` reaches only the queries, or only the keys. Hand `self.base` to `rotate` both times.
+        rotate(keys, positions, self.base) => rotate(keys, positions)
       or rotate(queries, positions, self.base) => rotate(queries, positions)
     copies in the cache: The cache holds each key head once for every query head of its group, so it saves nothing. Put
     keys and values into it before they are copied.
@@ -269,6 +304,10 @@ LEFT_ON_CPU = (
     "on a GPU it would stop: positions or mask stay behind on the CPU. `torch.arange(t, device=x.device)` makes them "
     "in the right place."
 )
+FILLED = (
+    "a later cell hands over a filled cache, as the skeleton reads it, and there yours stops: "
+    '`cache["keys"]` and `cache["values"]`, each (b, tk, num_kv_heads, head_dim).'
+)
 ANOTHER: dict[str, Any] = {"draws": "another layer"}
 DOUBLE: dict[str, Any] = {"dtype": torch.float64, "draws": "a layer in float64", "half": 2}
 step = Grouped.step
@@ -286,10 +325,12 @@ EXERCISE = Exercise(
         step("one key head for all", looks.output, kv=1),
         step("groups of query heads", looks.output, draws="a layer"),
         *(step("masks", looks.output, draws="a layer", mask=mask) for mask in (PADDING, PER_QUERY, PER_HEAD)),
-        step("another base", looks.output, base=100.0, half=3),
+        step("another base", looks.output, base=100.0, half=3, draws="another base"),
+        step("another base", look_at_cache, base=100.0, half=3, draws="another base"),
         step("the next tokens", look_at_cache, draws="a layer"),
         step("the next tokens", look_at_cache, mask=PADDING, **ANOTHER),
-        step("the size of the cache", look_at_size_of_cache, draws="a layer"),
+        step("a long cache", look_at_cache, pieces=(70, 60, 2), b=2, g=2, kv=2, half=2),
+        step("the size of the cache", look_at_size_of_cache, g=3),
         step("two texts, one after the other", look_at_two_texts, **ANOTHER),
         *(step("sizes of 1", looks.output, ones=ones) for ones in ("b t", "g kv", "half")),
         step("long texts", looks.output, long=True, b=2, g=2, kv=2, half=1),
@@ -300,6 +341,7 @@ EXERCISE = Exercise(
         step("train mode", looks.train_mode, mask=PADDING, **ANOTHER),
         step("the order of the arguments", looks.order, mask=CAUSAL, **ANOTHER),
         step("other devices", looks.elsewhere, remark=LEFT_ON_CPU, mask=PADDING),
+        step("a filled cache", look_at_filled_cache, remark=FILLED),
     ),
     telling="masks",
     misconceptions=MISTAKES,

@@ -20,8 +20,8 @@ from helpers.checks.looks.used_before import overwrite, second_call
 AXES = ("b", "v")
 DEVICE = "for logits on another device, say a GPU, it stops: what is made on the way stays behind on the CPU."
 EQUAL = (
-    "where the total is exactly p, as for equal tokens, one more stays than is needed, as in much published code: "
-    "`before >= p` drops it, `before > p` does not."
+    "of four equal tokens, more than two stay with p=0.5, where two have exactly p. `before >= p` drops the third; "
+    "`before > p`, as in much published code, does not, nor does a threshold for the logits, which equal tokens share."
 )
 CUT_OFF = "logits that are minus infinity already, as after top-k, come back as something else, or it stops."
 DTYPE = "for logits in float64, something else than float64 comes out, or it stops."
@@ -180,6 +180,16 @@ MISTAKES = Mistakes(layers.top_p).read(
     gathered, not scattered (hint 2): The logits are looked up with `places`, which orders them once more. Going back is
     `scatter`: it writes `ordered[i, j]` to `places[i, j]`.
         torch.empty_like(logits).scatter(-1, places, ordered) => ordered.gather(-1, places)
+    an index, not scatter (hint 2): `ordered[places]` and `x[places] = ordered` take `places` for numbers of texts, the
+    first axis. `scatter(-1, places, ordered)` goes along the last one.
+        torch.empty_like(logits).scatter(-1, places, ordered) => ordered[places]
+      or torch.empty_like(logits).scatter(-1, places, ordered) => torch.empty_like(logits).index_put((places,), ordered)
+    the first text, not the first place: `outside[0]` is all of the first text, so there nothing is cut off. The first
+    place of each text is `outside[:, 0]`.
+        outside[:, 0] = False => outside[0] = False
+    not sorted: Tokens are added up in the vocabulary's order. The likeliest come first.
+        logits.sort(dim=-1, descending=True)
+          => logits, torch.arange(logits.shape[-1], device=logits.device).expand(logits.shape)
     the least likely kept: The tokens are in ascending order, so the unlikely ones are kept. Sort with
     `descending=True`.
         descending=True => descending=False
@@ -244,6 +254,7 @@ EXERCISE = Exercise(
         Step("a small p", look_at_kept, {"p": 0.3}),
         Step("a small p", look_at_likeliest, {"p": 0.01}),
         Step("p = 0", look_at_likeliest, {"p": 0.0}),
+        Step("p = 1", look_at_kept, {"p": 1.0, "v": 9, "wide": 1.0}),
         Step("many tokens", look_at_kept, {"p": 0.8, "v": 400}),
         Step("nearly equal tokens", look_at_kept, {"p": 0.5, "wide": 0.1}),
         Step("a single token", look_at_kept, {"p": 0.5, "v": 1}),
