@@ -255,6 +255,7 @@ EXERCISE = Exercise(
         Step("a small p", look_at_likeliest, {"p": 0.01}),
         Step("p = 0", look_at_likeliest, {"p": 0.0}),
         Step("p = 1", look_at_kept, {"p": 1.0, "v": 9, "wide": 1.0}),
+        Step("p = 1", look_at_kept, {"p": 1.0, "v": 4000, "b": 3, "wide": 0.5}),  # their total may be a little less
         Step("many tokens", look_at_kept, {"p": 0.8, "v": 400}),
         Step("nearly equal tokens", look_at_kept, {"p": 0.5, "wide": 0.1}),
         Step("a single token", look_at_kept, {"p": 0.5, "v": 1}),
