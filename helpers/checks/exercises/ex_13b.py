@@ -131,7 +131,8 @@ def look_inside(subject: Subject, draw: Draw, kind: str = "one", llama: bool = F
     """The logits while some heads are silent."""
     model, ids, sizes = _model(draw.seed, llama, h)
     heads: Heads = [] if kind == "none" else [(1, 0)] if h == 1 else _draw_heads(draw, sizes["h"], kind)
-    came = _opened(subject, model, list(heads), lambda: _logits(model, ids).detach())
+    with torch.no_grad():  # whether it can be trained, another step asks
+        came = _opened(subject, model, list(heads), lambda: _logits(model, ids))
     which = f"without {heads}" if heads else "with an empty list"
     of = "a small Llama" if llama else f"three layers of {sizes['h']} heads" if sizes["h"] > 1 else "layers of one head"
     yield Seen(
@@ -229,7 +230,8 @@ def look_afterwards(
 def look_nested(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """One inside the other, and one after the other: what is open counts."""
     model, ids, sizes = _model(draw.seed)
-    outer, inner = _draw_heads(draw, sizes["h"], "one"), [(0, sizes["h"] - 1), (1, 0)]
+    outer = _draw_heads(draw, sizes["h"], "one")
+    inner = [(0, sizes["h"] - 1), (outer[0][0], 0)]  # one of them in the same layer
     said: dict[str, torch.Tensor] = {}
 
     def one_in_the_other() -> None:

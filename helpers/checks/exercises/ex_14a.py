@@ -78,7 +78,10 @@ class Adapter(Case):
         # All different, so that a matrix of its own can lie or stand.
         sizes = draw.sizes(drawn, 2, 9, taken=fixed.values()) | fixed
         k, n, r = (sizes[name] for name in ("k", "n", "r"))
-        alpha = draw.random.choice([a for a in (5, 7, 11, 13) if a != r]) if alpha is None else alpha
+        if (
+            alpha is None
+        ):  # alpha // rank is neither 0 nor 1, and not alpha / rank: each would look like another mistake
+            alpha = draw.random.choice([a for a in (5, 7, 11, 13, 17, 19) if a // r > 1 and (a % r or r == 1)])
         linear = old_layer(draw, k, n, bias)
         old = {f"linear.{name}": w.detach().double().clone() for name, w in linear.named_parameters()}
         module = subject.make(linear, r, alpha)
