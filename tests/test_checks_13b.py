@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from answers import right_13b
+from answers.mutate import mutated
 from checks_support import failure as failure_of
 from torch import nn
 
@@ -273,7 +274,8 @@ def in_place(model: nn.Module, heads: list[tuple[int, int]]) -> Iterator[None]:
 
 def test_what_no_text_asks_for_is_a_remark(capsys: pytest.CaptureFixture[str]) -> None:
     assert "weights of the model are other than they were" in remarks_on(right_13b.by_other_weights, capsys)
-    assert "stays behind. Begin the `try`" in remarks_on(right_13b.AsAClass, capsys)
+    elsewhere = mutated(right_13b.with_a_mask, (", device=matrix.weight.device", ""))
+    assert "on another device" in remarks_on(elsewhere, capsys)
     assert "somebody stops the cell in the middle" in remarks_on(not_when_stopped, capsys)
     assert "cannot be trained" in remarks_on(detached, capsys)
     assert "changes the very numbers that entered" in remarks_on(in_place, capsys)

@@ -165,7 +165,9 @@ def test_weights_that_only_look_as_if_they_learned_are_a_remark(capsys: pytest.C
     checks.lora_linear(DetachedWeights, seed=1, record=False)
     assert "still count as weights that learn" in capsys.readouterr().out
     checks.lora_linear(WithParameters, seed=1, record=False)
-    assert "One thing" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "count as weights" not in said
+    assert "to set `alpha` later has no effect" in said
 
 
 # 14b

@@ -24,7 +24,7 @@ def with_a_mask(model: nn.Module, heads: Heads) -> Iterator[None]:
     try:
         for number in {layer for layer, _ in heads}:
             matrix, width = layers[number]
-            keep = torch.ones(matrix.in_features // width)
+            keep = torch.ones(matrix.in_features // width, device=matrix.weight.device)
             keep[[head for layer, head in heads if layer == number]] = 0
             numbers = keep.repeat_interleave(width)
             handles.append(matrix.register_forward_pre_hook(lambda _, given, numbers=numbers: given[0] * numbers))

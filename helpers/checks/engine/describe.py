@@ -106,7 +106,7 @@ def place(seen: Seen, index: Sequence[int]) -> str:
         for name in reversed(_unfolded(seen, axis)):  # the last of "h·d" counts fastest
             rest, here = divmod(rest, seen.sizes[name]) if name in seen.sizes else (0, rest)
             names.insert(0, f"{WORDS.get(name, name)} {here}")
-        parts += names
+        parts += names if axis != "1" else []
     return ", ".join(parts)
 
 

@@ -87,6 +87,8 @@ def wrong_kind(value: Any, name: str, wanted: str = "a tensor") -> Trouble:
     kind = type(value).__name__
     if value is None:
         advice = f"`{name}` returns None where {wanted} is wanted. Does it end with a `return`?"
+    elif kind in ("Tensor", "Parameter"):
+        advice = f"`{name}` returns one tensor where {wanted} is wanted."
     elif value is ...:
         advice = f"`{name}` returns `...`: a blank is still open."
     elif kind == "ndarray":
@@ -155,7 +157,7 @@ def _hint(error: BaseException) -> str:
         return ". That is a class, not a layer: brackets after it make one, as in `nn.ReLU()`"
     if "Boolean value of Tensor" in text:
         return ". `and`, `or`, `not` and `if` want one truth value; `&`, `|` and `~` go place by place"
-    if "ellipsis" in text.lower():
+    if "'ellipsis'" in text:  # so Python calls `...`; torch's einsum speaks of an ellipsis, too
         return ". A blank `...` is still open there"
     if "before Module.__init__" in text or "super().__init__()" in text:
         return ". Begin `__init__` with `super().__init__()`"

@@ -16,17 +16,14 @@ from helpers.checks.engine.exercise import Exercise, Step
 from helpers.checks.engine.mistakes import Mistakes
 from helpers.checks.engine.seen import Seen, same
 from helpers.checks.engine.trouble import Trouble
+from helpers.checks.looks.devices import seen_elsewhere
 
 Heads = list[tuple[int, int]]
 AXES = ("b", "t", "v")
+DEVICE = "with a model on another device, say a GPU, it stops. Make new tensors with `device=x.device`, or from x."
 INTERRUPTED = (
     "if somebody stops the cell in the middle, the model is not put back. `finally` runs then, too; `except Exception` "
     "does not."
-)
-NO_SUCH_LAYER = (
-    "where one of the heads is in a layer that does not exist, it stops, and what it has done for the heads before "
-    "stays behind. Begin the `try` before the first hook, and `append` each handle at once: a list that is made in one "
-    "go is lost if that fails."
 )
 WEIGHTS = (
     "while it is open, weights of the model are other than they were: whoever trains it or saves it then has the wrong "
@@ -176,14 +173,11 @@ TOLD = {
 }
 
 
-def look_afterwards(
-    subject: Subject, draw: Draw, error: type[BaseException] | None = None, missing: bool = False
-) -> Iterator[Seen]:
-    """The model is what it was: at the end, or after an error inside, or at a head in a layer that is missing."""
+def look_afterwards(subject: Subject, draw: Draw, error: type[BaseException] | None = None) -> Iterator[Seen]:
+    """The model is what it was: at the end, or after an error inside."""
     model, ids, sizes = _model(draw.seed)
     heads = _draw_heads(draw, sizes["h"], "several")
-    asked = [*heads, (7, 0)] if missing else heads
-    given = list(asked)
+    given = list(heads)
     calls: list[int] = []
     model.layers[2].unify_heads.register_forward_pre_hook(lambda *_: calls.append(1))  # type: ignore[union-attr, index]
     model.layers[1].train()  # type: ignore[union-attr, index]
@@ -200,13 +194,8 @@ def look_afterwards(
             return True
         return False
 
-    passed_on = False
-    try:
-        with torch.no_grad():
-            passed_on = subject.call(opened, name=subject.name)
-    except Trouble:
-        if not missing:
-            raise
+    with torch.no_grad():
+        passed_on = subject.call(opened, name=subject.name)
     calls.clear()
     with torch.no_grad():
         logits = _logits(model, ids)
@@ -223,7 +212,7 @@ def look_afterwards(
         "error": passed_on or error is None,
     }
     when = "After an error inside, the model" if error else "Afterwards, the model"
-    wanted = dict.fromkeys(facts, True) | {"hooks": [0] * len(after["hooks"]), "heads": list(asked)}
+    wanted = dict.fromkeys(facts, True) | {"hooks": [0] * len(after["hooks"]), "heads": heads}
     yield Seen(when, facts, lambda: wanted, told=TOLD)
 
 
@@ -274,6 +263,23 @@ def look_at_what_entered(subject: Subject, draw: Draw) -> Iterator[Seen]:
     yield Seen("What entered a matrix", facts, lambda: {"entered": True})
 
 
+def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """Tensors that are made on the way are made where the model is."""
+    model, ids, sizes = _model(draw.seed)
+    heads = _draw_heads(draw, sizes["h"], "several")
+
+    class Opened(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            with subject.answer(self.model, heads):
+                return _logits(self.model, ids)
+
+    yield from seen_elsewhere(subject, Opened(), ids)
+
+
 def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """The model can be trained while it is open."""
     model, ids, sizes = _model(draw.seed)
@@ -292,8 +298,8 @@ def look_at_gradients(subject: Subject, draw: Draw) -> Iterator[Seen]:
 
 MISTAKES = Mistakes(layers.without_heads).read(
     r"""
-    nothing is silent: No head is silent. Does a hook hang on the matrix while the block of the `with` runs, and does it
-    return the copy that it has changed?
+    nothing is silent: No head is silent. Does a hook hang on the matrix while the block of the `with` runs, does it
+    return the copy that it has changed, and does the slice hold the head's numbers, on the last axis?
         x[..., head * width : (head + 1) * width] = 0 => pass
       or return (x,) => return None
       or hooks.append(matrix.register_forward_pre_hook(silence(head, width))) => pass
@@ -345,6 +351,13 @@ MISTAKES = Mistakes(layers.without_heads).read(
         x = inputs[0] => x = output
         return (x,) => return x
         register_forward_pre_hook => register_forward_hook
+    a hook after the matrix: `register_forward_hook` is called after the matrix, with three things. What goes *in* is
+    changed by a pre-hook: `register_forward_pre_hook`.
+        register_forward_pre_hook => register_forward_hook
+    yield in the loop: `yield` stands inside the loop, and comes once for each head. It comes once, after the loop.
+        (silence(head, width)))\n        yield => (silence(head, width)))\n            yield
+    no yield: There is no `yield`, so `with` has nothing to open. Put one where the block of the `with` should run.
+        yield\n => pass\n
     layer and head exchanged: Layer and head are exchanged: each pair is (layer, head).
         for layer, head in heads: => for head, layer in heads:
     layers counted from 1: The layer before the named one loses a head: layers are counted from 0.
@@ -363,8 +376,8 @@ MISTAKES = Mistakes(layers.without_heads).read(
     one head a layer: Of several heads in one layer only the last falls silent. Hang up a hook for each, or collect
     them.
         in heads: => in dict(heads).items():
-    hooks stay: The hooks are never taken off: the heads stay silent for ever. Call `remove()` on each handle at the
-    end.
+    hooks stay: At the end the hooks are not taken off: the heads stay silent. Call `remove()` on each handle, at the
+    end as well as after an error: `finally`.
         hook.remove() => pass
     only the last hook removed: Only the hook that was hung up last is taken off. Keep all handles in a list, and remove
     each.
@@ -419,14 +432,14 @@ EXERCISE = Exercise(
         Step("one head", look_inside),
         Step("several heads", look_inside, {"kind": "several"}),
         Step("several heads of one layer", look_inside, {"kind": "one layer"}),
-        Step("no heads", look_inside, {"kind": "none"}),
         Step("layers of one head", look_inside, {"h": 1}),
         Step("a Llama", look_inside, {"kind": "several", "llama": True}),
         Step("afterwards", look_afterwards),
         Step("after an error", look_afterwards, {"error": _StopError}),
         Step("one inside the other", look_nested),
+        Step("no heads", look_inside, {"kind": "none"}),
         Step("stopped by hand", look_afterwards, {"error": _Interruption}, remark=INTERRUPTED),
-        Step("a layer that is missing", look_afterwards, {"missing": True}, remark=NO_SUCH_LAYER),
+        Step("another device", look_elsewhere, remark=DEVICE),
         Step("open weights", look_at_open_weights, remark=WEIGHTS),
         Step("what enters", look_at_what_entered, remark=ENTERED),
         Step("training while it is open", look_at_gradients, remark=GRADIENT),

@@ -104,7 +104,7 @@ class Adapter(Case):
 START = {
     "A": "`A` should begin with random numbers, and begins at zero.",
     "rows": "`A` should begin with random numbers. With the same number everywhere, its rows would all learn the same.",
-    "B": "`B` should begin at zero: then the adapter changes nothing before it has learned something.",
+    "B": "`B` should begin at zero, without a bias: then the adapter changes nothing before it has learned.",
 }
 FROZEN = {
     "weight": "The old layer's weights still learn. Freeze them: `requires_grad_(False)`.",
@@ -148,14 +148,15 @@ def _first_matrix(subject: Subject, module: nn.Module, name: str) -> torch.Tenso
     return torch.cat(numbers)
 
 
-def look_at_two_axes(subject: Subject, draw: Draw) -> Iterator[Seen]:
-    """Vectors alone, (b, k), without an axis for words: whatever a linear layer takes."""
+def look_at_any_axes(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """One vector, several, and texts in two axes: whatever a linear layer takes."""
     case = Adapter(subject, draw)
-    x = case.given["x"][:, 0]
-    came = subject.tensor(case.layer.module, x)
     weights = case.layer.fitted.weights
-    what = f"The output for an x of shape {tuple(x.shape)}, without an axis for words,"
-    yield Seen(what, came, lambda: case.oracle(weights, x=x.double()), ("b", "n"), case.sizes)
+    given = case.given["x"]
+    for axes, x in ((("b", "n"), given[:, 0]), (("n",), given[0, 0]), (("b", "1", "t", "n"), given[:, None])):
+        came = subject.tensor(case.layer.module, x)
+        what = f"The output for an x of shape {tuple(x.shape)}"
+        yield Seen(what, came, lambda x=x: case.oracle(weights, x=x.double()), axes, case.sizes)  # type: ignore[misc]
 
 
 def look_at_frozen(subject: Subject, draw: Draw, counted: bool = False, **settings: Any) -> Iterator[Seen]:
@@ -199,6 +200,7 @@ def look_at_merge(subject: Subject, draw: Draw, **settings: Any) -> Iterator[See
     merge = getattr(module, "merge", None)
     if merge is None:
         raise Trouble(f"`{subject.name}` has no method `merge`.", "missing", "merge")
+    held = _held(module)
     merged = subject.call(merge, name="merge")
     if type(merged) is not nn.Linear:
         if isinstance(merged, type(module)):
@@ -208,12 +210,34 @@ def look_at_merge(subject: Subject, draw: Draw, **settings: Any) -> Iterator[See
     came = subject.tensor(merged, case.given["x"], name="the merged layer")
     yield case.seen(what if settings.get("bias", True) else f"{what}, where the old one has no bias", came, alone=False)
     shared = {p.data_ptr() for p in module.parameters()}
-    facts = {"output": same(case.call(), before), "weight": merged.weight.data_ptr() not in shared}
+    facts = {
+        "output": same(case.call(), before),
+        "weight": merged.weight.data_ptr() not in shared,
+        "kept": _held(module) == held,
+    }
     told = {
         "output": "After `merge`, the adapter itself gives another output: `merge` has changed it. Make a new layer.",
         "weight": "The merged layer shares its weights with the adapter: when one learns, both change. Make a new one.",
+        "kept": "`merge` has changed the adapter's weights, which of them learn, or `alpha`. It should stay as it is, "
+        "so that it can go on learning.",
     }
     yield Seen("The adapter after `merge`", facts, lambda: dict.fromkeys(facts, True), told=told)
+
+
+def _held(module: nn.Module) -> tuple[dict[str, Any], Any]:
+    """What an adapter holds: its weights and whether they learn, and alpha."""
+    return {name: (p.requires_grad, p.tolist()) for name, p in module.named_parameters()}, getattr(
+        module, "alpha", None
+    )
+
+
+def look_at_alpha(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """An alpha of 0 switches the adapter off, as a later section does."""
+    case = Adapter(subject, draw, own=True)
+    case.layer.module.alpha = 0.0
+    old = case.layer.fitted.weights
+    off = F.linear(case.given["x"].double(), old["linear.weight"], old.get("linear.bias"))
+    yield Seen("The adapter", {"off": same(case.call().double(), off)}, lambda: {"off": True})
 
 
 # Mistakes
@@ -236,7 +260,8 @@ MISTAKES = Mistakes(layers.LoRALinear).read(
         self.linear.requires_grad_(False) =>
     the old bias learns: The old weights are frozen, but the old bias still learns. Freeze the whole layer.
         self.linear.requires_grad_(False) => self.linear.weight.requires_grad_(False)
-    all frozen: `A` and `B` are frozen as well, so nothing learns at all. Freeze the old layer alone.
+    all frozen: `A` and `B` do not learn: they are frozen as well, or the way to them is cut, by `no_grad`, `detach` or
+    `.data`. Freeze the old layer alone.
         nn.init.zeros_(self.B.weight) => nn.init.zeros_(self.B.weight); self.requires_grad_(False)
     no factor: The change is added as it is. Multiply it by alpha / rank.
         self.alpha / self.rank * =>
@@ -283,7 +308,8 @@ MISTAKES = Mistakes(layers.LoRALinear).read(
     the old output detached: No gradient goes through the old layer to what stands before it: its output is detached, or
     computed under `no_grad`. Its weights are frozen; x is not.
         self.linear(x) + => self.linear(x).detach() +
-    x detached: No gradient goes through the adapter to what stands before it: x is detached on its way to `A`.
+    x detached: No gradient goes through the adapter to what stands before it: x, or what `A` and `B` make of it, is
+    detached.
         self.A(x) => self.A(x.detach())
     transposed product: In `merge`, the product is transposed, (in, out). `nn.Linear` keeps its weight as (out, in): `B`
     times `A`.
@@ -315,6 +341,7 @@ MISTAKES = Mistakes(layers.LoRALinear).read(
 # The check
 
 DOUBLE: dict[str, Any] = {"dtype": torch.float64}
+LATER_ALPHA = "to set `alpha` later has no effect, and section 5 sets it to 0, to switch the adapter off."
 LEFT_ON_CPU = "with all on another device, say a GPU, it stops: something stays on the CPU."
 WIDE_MERGE = "for a layer in float64, what `merge` returns is not in float64."
 step = Adapter.step
@@ -334,7 +361,7 @@ EXERCISE = Exercise(
         step("alpha as large as the rank", looks.output, "as large", r=4, alpha=4),
         step("an alpha that is no whole number", looks.output, "half", alpha=0.5),
         step("sizes of 1", looks.output, "an adapter", ones="b t"),
-        Step("an x of two axes", look_at_two_axes, draws="an adapter"),
+        Step("an x of any axes", look_at_any_axes, draws="an adapter"),
         step("as many outputs as inputs", looks.output, "square", k=6, n=6, r=3),
         Step("what is frozen", look_at_frozen),
         Step("the gradients", look_at_gradients),
@@ -345,6 +372,7 @@ EXERCISE = Exercise(
         step("using it twice", looks.second_use, "an adapter"),
         Step("the weights that learn", look_at_frozen, {"counted": True}, remark=COUNTED),
         step("other devices", looks.elsewhere, remark=LEFT_ON_CPU),
+        Step("another alpha", look_at_alpha, remark=LATER_ALPHA),
         Step("a merged layer in float64", look_at_merge, DOUBLE, remark=WIDE_MERGE),
     ),
     telling="the output",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from helpers import layers
@@ -14,7 +15,7 @@ from helpers.checks.engine.draw import Draw
 from helpers.checks.engine.exercise import Exercise, Step
 from helpers.checks.engine.mistakes import Mistakes
 from helpers.checks.engine.seen import Seen
-from helpers.checks.engine.trouble import insist_on_numbers, wrong_kind
+from helpers.checks.engine.trouble import Trouble, insist_on_numbers, wrong_kind
 from helpers.checks.looks.devices import seen_elsewhere
 
 # What goes in, and what is right
@@ -37,6 +38,8 @@ def drawn_weights(
     near = (numbers + 0.8 * uniform[1] - 0.4).clamp(0.02 - most, most - 0.02)
     place = uniform[2].argmax(1, keepdim=True)
     scale = torch.exp(draw.normal(n, 1, dtype=torch.float64))
+    scale[-1] *= 1e-3  # real weights are small; and one of them is exactly 0
+    near[0, (place[0] + 1) % m] = numbers[0, (place[0] + 1) % m] = 0.0
     if zeros:
         scale[n // 2] = 0.0
     numbers, near = (each.scatter(1, place, sign * most) for each in (numbers, near))
@@ -83,6 +86,9 @@ def called(subject: Subject, *args: Any) -> tuple[torch.Tensor, torch.Tensor]:
 # What this check alone looks at
 
 KIND = "the whole numbers are not of dtype torch.int8. That is what makes them small: one byte each, `.to(torch.int8)`."
+PARAMETER = (
+    "a later cell hands over a layer's own weight, under `no_grad`, and there yours stops: `detach()` before NumPy."
+)
 ZERO = {
     "finite": "For a row of zeros, the scale is not a finite number. Put another number in the place of the row's "
     "largest weight, 0, before anything is divided by it.",
@@ -128,6 +134,17 @@ def look_at_kind(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """One byte a weight."""
     numbers, _ = called(subject, drawn_weights(draw, 8)[0], 8)
     yield Seen("The dtype", {"int8": numbers.dtype == torch.int8}, lambda: {"int8": True})
+
+
+def look_at_parameter(subject: Subject, draw: Draw) -> Iterator[Seen]:
+    """A layer's weight, which learns, under `no_grad`, as a later cell hands it over."""
+    try:
+        with torch.no_grad():
+            called(subject, nn.Parameter(drawn_weights(draw, 8)[0]), 8)
+        works = True
+    except Trouble:
+        works = False
+    yield Seen("A parameter", {"works": works}, lambda: {"works": True})
 
 
 def look_elsewhere(subject: Subject, draw: Draw) -> Iterator[Seen]:
@@ -193,6 +210,8 @@ MISTAKES = Mistakes(layers.quantize_rows).read(
         (weight / scale).round().to(torch.int8), scale => scale, (weight / scale).round().to(torch.int8)
     multiplied out: These are weights again: the rounded numbers were multiplied by the scale. Return whole numbers.
         (weight / scale).round().to(torch.int8), scale => (weight / scale).round() * scale, scale
+    a pair from max: `max` with `dim` gives two tensors, the values and their places. Take `.values`, or `amax`.
+        weight.abs().amax(dim=1, keepdim=True) => weight.abs().max(dim=1, keepdim=True)
     without a sign: The numbers are made torch.uint8, which has no sign: negative ones wrap around. It is torch.int8.
         torch.int8 => torch.uint8
     from the smallest: The numbers count from the row's smallest weight, with no sign. Here 0 stays 0: only the largest
@@ -213,7 +232,7 @@ EXERCISE = Exercise(
     steps=(
         Step("8 bits", look_at_numbers, {"bits": 8}),
         Step("4 bits", look_at_numbers, {"bits": 4}),
-        *(Step("other numbers of bits", look_at_numbers, {"bits": bits}) for bits in (3, 2, 6)),
+        *(Step("other numbers of bits", look_at_numbers, {"bits": bits}) for bits in (6, 5, 3, 2)),
         Step("rows of zeros", look_at_zeros, {"bits": 4}),
         Step("rows of zeros", look_at_zeros, {"bits": 8}),
         Step("a single row", look_at_numbers, {"bits": 4, "n": 1}),
@@ -221,6 +240,7 @@ EXERCISE = Exercise(
         Step("as many rows as columns", look_at_numbers, {"bits": 4, "n": 6, "m": 6}),
         Step("bits left out", look_at_numbers, {"bits": None}),
         Step("one byte a weight", look_at_kind, remark=KIND),
+        Step("a parameter", look_at_parameter, remark=PARAMETER),
         Step("another device", look_elsewhere, remark="for weights on another device, something stays on the CPU."),
         Step(
             "float64",
