@@ -215,7 +215,7 @@ checks.count_pairs(count_pairs)
 # Your counts for the ten words:
 
 # %% tags=["expected-output"]
-pairs = count_pairs(ten_words).most_common(10)
+pairs = Counter(count_pairs(ten_words)).most_common(10)
 plots.bars(
     [f"{left} {right}" for (left, right), _ in pairs],
     [count for _, count in pairs],

@@ -377,7 +377,7 @@ print(tuple(one.shape), tuple(other.shape), "the same numbers:", torch.equal(one
 # 3. with a cache: the keys and values of all tokens so far, which the cache must then hold, as `num_kv_heads` heads: this is what saves memory;
 # 4. each key head, and each value head, once for every query head of its group: (b, tk, h, d).
 #
-# Masks are written for you: the new tokens are the last t rows of the causal mask.
+# Masks are written for you: the new tokens are the last t rows of the causal mask. A token that may look at nothing gets zeros, as `DotProductAttention` sees to it.
 #
 # <details><summary>Hint 1</summary>
 #

@@ -149,7 +149,7 @@ lengths = [float(change.norm() / before[name].norm()) for name, change in change
 print(f"{len(changes)} matrices in the blocks; each change is shorter than 5% of its matrix: {max(lengths) < 0.05}")
 
 # %% [markdown]
-# (A matrix is measured as a vector is: by the root of the sum of the squares of its numbers.) So the matrices have hardly moved. But *every* number of them has, a little. Can the change be said in fewer numbers?
+# So, seen as one long vector of numbers, each matrix has hardly moved. But *every* number of it has, a little. Can the change be said in fewer numbers?
 #
 # A column times a row is a matrix, of **rank** 1. Any matrix is a sum of such matrices, the largest first: its **singular value decomposition**,
 # $\Delta W = s_1 u_1 v_1^\top + s_2 u_2 v_2^\top + \dots$. Each $u_i v_i^\top$ is a *direction*, and $s_i$ says how much of it there is: the squares of all numbers of
