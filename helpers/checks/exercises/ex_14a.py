@@ -234,7 +234,8 @@ def _held(module: nn.Module) -> tuple[dict[str, Any], Any]:
 def look_at_alpha(subject: Subject, draw: Draw) -> Iterator[Seen]:
     """An alpha of 0 switches the adapter off, as a later section does."""
     case = Adapter(subject, draw, own=True)
-    case.layer.module.alpha = 0.0
+    module: Any = case.layer.module
+    module.alpha = 0.0
     old = case.layer.fitted.weights
     off = F.linear(case.given["x"].double(), old["linear.weight"], old.get("linear.bias"))
     yield Seen("The adapter", {"off": same(case.call().double(), off)}, lambda: {"off": True})
