@@ -375,9 +375,9 @@ print(tuple(one.shape), tuple(other.shape), "the same numbers:", torch.equal(one
 # 1. `positions` of the t tokens in x, (t,): `seen` tokens came before them;
 # 2. queries and keys turned, by `rotate` with `self.base`;
 # 3. with a cache: the keys and values of all tokens so far, which the cache must then hold, as `num_kv_heads` heads: this is what saves memory;
-# 4. each key head, and each value head, once for every query head of its group: (b, tk, h, d).
+# 4. each key and value head, once for every query head of its group: (b, tk, h, d).
 #
-# Masks are written for you: the new tokens are the last t rows of the causal mask. A token that may look at nothing gets zeros, as `DotProductAttention` sees to it.
+# Masks are written for you: the last t rows of the causal mask. A token that may look at nothing gets zeros, as in lesson 2.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -387,7 +387,7 @@ print(tuple(one.shape), tuple(other.shape), "the same numbers:", torch.equal(one
 #
 # <details><summary>Hint 2</summary>
 #
-# `torch.cat([cache["keys"], keys], dim=1)` joins old and new where there are old ones; `cache["keys"] = keys` keeps the result. Then `keys.repeat_interleave(group, dim=2)` copies each head for its group: 0 0 1 1.
+# `torch.cat([cache["keys"], keys], dim=1)` joins old and new where there are old ones; `cache["keys"] = keys` keeps the result. Then `keys.repeat_interleave(group, dim=2)` copies each head.
 #
 # </details>
 
