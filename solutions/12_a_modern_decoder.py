@@ -370,7 +370,7 @@ print(tuple(one.shape), tuple(other.shape), "the same numbers:", torch.equal(one
 # %% [markdown]
 # ### Exercise 12b: grouped-query attention with a cache
 #
-# As in lesson 3: project, attend, unify. New are fewer key heads, turning, and the cache: a dict, empty before the first call, in which `forward` keeps the keys and values of all calls so far. A later call is handed
+# As in lesson 3: project, attend, unify. New are fewer key heads, turning, and the cache: a dict, empty before the first call, in which `forward` keeps the keys and values of all calls so far. A later call gets
 # the *next* tokens only. Fill in the blanks:
 #
 # 1. `positions` of the t tokens in x, (t,): `seen` tokens came before them;
@@ -378,7 +378,7 @@ print(tuple(one.shape), tuple(other.shape), "the same numbers:", torch.equal(one
 # 3. with a cache: the keys and values of all tokens so far, which the cache must then hold, as `num_kv_heads` heads: this is what saves memory;
 # 4. each key and value head, once for every query head of its group: (b, tk, h, d).
 #
-# Masks are written for you: the last t rows of the causal mask. A token that may look at nothing gets zeros, as in lesson 2.
+# Masks are written for you. A token that may look at nothing gets zeros, as in lesson 2.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -388,7 +388,7 @@ print(tuple(one.shape), tuple(other.shape), "the same numbers:", torch.equal(one
 #
 # <details><summary>Hint 2</summary>
 #
-# `torch.cat([cache["keys"], keys], dim=1)` joins old and new where there are old ones; `cache["keys"] = keys` keeps the result. Then `keys.repeat_interleave(group, dim=2)` copies each head.
+# `torch.cat([cache["keys"], keys], dim=1)` joins old and new, where there are old ones; `cache["keys"] = keys` keeps them. Then `keys.repeat_interleave(group, dim=2)` copies each head.
 #
 # </details>
 
