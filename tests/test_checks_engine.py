@@ -179,6 +179,17 @@ def test_unrecorded_checks_leave_no_trace() -> None:
     assert read_progress() == {}
 
 
+def test_a_hint_follows_the_mistake_and_else_the_step() -> None:
+    """12c: hint 1 is about what stays, hint 2 about the way back to each token's own place."""
+    mistakes = {mistake.name: mistake for mistake in checks.exercise_of("12c").misconceptions}
+    for name, number in (("left in their order", 2), ("the tail kept", 1)):
+        for failed_before in (False, True):
+            with pytest.raises(checks.CheckFailed) as failed:
+                engine.run_check(checks.exercise_of("12c"), mistakes[name].answer, seed=1)
+            assert (f"Hint {number}, folded" in str(failed.value)) == failed_before
+        engine._failed_at().clear()
+
+
 def test_every_exercise_has_two_hints_and_eight_misconceptions() -> None:
     for number, listed in checks.EXERCISES.items():
         exercise = checks.exercise_of(number)

@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 SECOND_DRAW = 10**6  # added to the seed: no check's own seed is as large
 MORE_DRAWS = 4
 SLACK = 10.0  # two right answers differ by rounding; an answer and a misconception may differ a little more
-RANDOM = (
-    "Two calls on the same input give different numbers: something random is switched on, or was drawn and never "
-    "overwritten"
-)
+RANDOM = "Two calls on the same input give different numbers: something random is switched on, or never overwritten"
 KEPT = (
     "Made anew and called in the same way, it gives other numbers: something is kept from one time to the next, or "
     "memory is read that nothing was written to, as `torch.empty` gives it"

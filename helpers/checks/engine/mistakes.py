@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_HINT = re.compile(r" \(hint (\d)\)$")
 _ENTRY = re.compile(r"((?:^\S.*\n)+)((?:^ .*\n)+)", re.M)
 Change = tuple[str, str]  # what stands in the source, wherever it does, and what a student wrote in its place
 
@@ -86,11 +85,9 @@ class Mistakes(list[Mistake]):
 
     def add(self, name: str, sentence: str, *changes: Change) -> None:
         """Add a misconception: its name, its sentence, and what it changes."""
-        hint = _HINT.search(name)
-        told = int(hint[1]) if hint else 0
-        self.append(
-            Mistake(_HINT.sub("", name), sentence, (*self._always, *changes), self._references, self._names, told)
-        )
+        name, _, hint = name.removesuffix(")").partition(" (hint ")
+        all_changes = (*self._always, *changes)
+        self.append(Mistake(name, sentence, all_changes, self._references, self._names, int(hint or 0)))
 
     def read(self, text: str) -> Mistakes:
         r"""Add misconceptions from a table: "name: sentence", and indented below it "old => new" for each change.

@@ -73,12 +73,11 @@ def _with_hint(exercise: Exercise, failure: CheckFailed) -> CheckFailed:
     """Point to the lesson's hint about the mistake, or the step at which an answer fails, from the second time on."""
     place = (exercise.id, failure.step)
     _failed_at()[place] += not failure.blank
-    numbers = [mistake.hint for mistake in exercise.misconceptions if mistake.name == failure.misconception]
+    numbers = [found.hint for found in exercise.misconceptions if found.name == failure.misconception and found.hint]
     numbers += [number for number, steps in exercise.hints.items() if failure.step in steps]
-    number = next(filter(None, numbers), 0)
-    if _failed_at()[place] < 2 or not number:
+    if _failed_at()[place] < 2 or not numbers:
         return failure
-    told = f"{failure}\n  Hint {number}, folded above the exercise, is about this."
+    told = f"{failure}\n  Hint {numbers[0]}, folded above the exercise, is about this."
     return CheckFailed(told, *failure.details)
 
 
@@ -113,18 +112,6 @@ def find_failure(exercise: Exercise, subject: Subject, seed: int) -> CheckFailed
         lines.append(f"  {so_far}{hidden}".replace("   ", "  "))
     blank = isinstance(report.problem, Trouble) and report.problem.key[0] == "open"
     return CheckFailed("\n".join(lines), exercise.id, diagnosis.misconception, seed, wrong, blank)
-
-
-def is_right(exercise: Exercise, answer: Any, seed: int) -> bool:
-    """Whether an answer passes. To find out why not takes most of a failing check's time; here nobody asks."""
-    subject = Subject(answer, TimeLimit(SECONDS))
-    if _not_an_answer(subject) or any(blank.needed for blank in open_blanks(answer)):
-        return False
-    with undisturbed():
-        try:
-            return examine(exercise, subject, seed).problem is None
-        finally:
-            subject.put_back()
 
 
 def find_remarks(exercise: Exercise, subject: Subject, seed: int) -> list[str]:

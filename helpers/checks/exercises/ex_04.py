@@ -244,11 +244,7 @@ MISTAKES = Mistakes(layers.TransformerBlock, OverText=OverText, AlongWords=Along
 FIRST: dict[str, Any] = {"options": {"norm_first": True}}
 ANOTHER, DROPS, DEFAULTS = {"draws": "another block"}, {"draws": "a block with dropout"}, {"draws": "the defaults"}
 step = Block.step
-
-
-def output(right: str, draws: str = "a block", **settings: Any) -> Any:
-    return step(right, looks.output, draws, **settings)
-
+output: Any = partial(step, look=looks.output, draws="a block")
 
 EXERCISE = Exercise(
     id="4",

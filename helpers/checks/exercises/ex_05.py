@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -315,11 +316,7 @@ MISTAKES = Mistakes(layers.PositionalEncoding).read(
 # The check
 
 step = Encoding.step
-
-
-def output(right: str, **settings: Any) -> Step:
-    return step(right, looks.output, **settings)
-
+output: Any = partial(step, look=looks.output)
 
 EXERCISE = Exercise(
     id="5",

@@ -12,7 +12,7 @@ from helpers import layers
 from helpers.checks.answer.parts import within
 from helpers.checks.answer.subject import Subject
 from helpers.checks.engine.draw import PADDING, PER_HEAD, PER_QUERY, ROWS, TABLE, Draw
-from helpers.checks.engine.exercise import Exercise, Step
+from helpers.checks.engine.exercise import Exercise
 from helpers.checks.engine.mistakes import Mistakes
 from helpers.checks.engine.seen import Seen
 from helpers.checks.exercises.ex_03 import self_attention
@@ -246,11 +246,7 @@ BOTH = {"mask": PADDING, "memory_mask": PADDING}
 ANOTHER, DROPS, DEFAULTS = {"draws": "another block"}, {"draws": "a block with dropout"}, {"draws": "the defaults"}
 DOUBLE: dict[str, Any] = {"dtype": torch.float64, "draws": "a block in float64"}
 step = Decoder.step
-
-
-def output(right: str, draws: str = "a block", **settings: Any) -> Step:
-    return step(right, looks.output, draws, **settings)
-
+output: Any = partial(step, look=looks.output, draws="a block")
 
 EXERCISE = Exercise(
     id="6b",

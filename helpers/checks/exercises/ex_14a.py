@@ -78,9 +78,7 @@ class Adapter(Case):
         # All different, so that a matrix of its own can lie or stand.
         sizes = draw.sizes(drawn, 2, 9, taken=fixed.values()) | fixed
         k, n, r = (sizes[name] for name in ("k", "n", "r"))
-        if (
-            alpha is None
-        ):  # alpha // rank is neither 0 nor 1, and not alpha / rank: each would look like another mistake
+        if alpha is None:  # alpha // rank is neither 0, nor 1, nor alpha / rank: each would look like another mistake
             alpha = draw.random.choice([a for a in (5, 7, 11, 13, 17, 19) if a // r > 1 and (a % r or r == 1)])
         linear = old_layer(draw, k, n, bias)
         old = {f"linear.{name}": w.detach().double().clone() for name, w in linear.named_parameters()}
@@ -226,9 +224,8 @@ def look_at_merge(subject: Subject, draw: Draw, **settings: Any) -> Iterator[See
 
 def _held(module: nn.Module) -> tuple[dict[str, Any], Any]:
     """What an adapter holds: its weights and whether they learn, and alpha."""
-    return {name: (p.requires_grad, p.tolist()) for name, p in module.named_parameters()}, getattr(
-        module, "alpha", None
-    )
+    weights = {name: (p.requires_grad, p.tolist()) for name, p in module.named_parameters()}
+    return weights, getattr(module, "alpha", None)
 
 
 def look_at_alpha(subject: Subject, draw: Draw) -> Iterator[Seen]:
