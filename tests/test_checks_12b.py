@@ -154,3 +154,31 @@ def test_a_faulty_rotate_is_traced_back_to_its_exercise() -> None:
         failed = failure(answer, seed)
         assert "see 12a" in str(failed), str(failed)
         assert failed.misconception == "rotate: both with a plus"
+
+
+KEEP = 'cache["keys"], cache["values"] = keys, values'
+LINE_12B = 'keys = torch.cat([cache["keys"], keys], dim=1)'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (LINE_12B, "keys = torch.cat([self.kept if seen else keys[:, :0], keys], dim=1); self.kept = keys"),
+        (KEEP, 'cache["keys"], cache["values"] = keys[:, -64:], values[:, -64:]'),
+        ("rotate(keys, positions, self.base)", "rotate(keys, positions, 10000.0 if seen else self.base)"),
+    ],
+    ids=["the last text's keys", "the last 64 keys", "base without a cache alone"],
+)
+def test_what_goes_wrong_only_with_some_cache_is_refused(old: str, new: str) -> None:
+    source = inspect.getsource(layers.GroupedQueryAttention)
+    assert old in source
+    answer = defined(source.replace(old, new), "GroupedQueryAttention", vars(layers))
+    for seed in SEEDS:
+        failure(answer, seed)
+
+
+def test_a_cache_of_another_layout_is_a_remark(capsys: pytest.CaptureFixture[str]) -> None:
+    checks.grouped_query_attention(WithTorchsFunction, seed=1, record=False)
+    assert "filled cache" not in capsys.readouterr().out
+    checks.grouped_query_attention(mutated(TurnedLate, ('"keys"', '"k"')), seed=1, record=False)
+    assert "hands over a filled cache" in capsys.readouterr().out

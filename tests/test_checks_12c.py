@@ -127,3 +127,20 @@ def test_one_more_where_the_total_is_exactly_p_is_a_remark(capsys: pytest.Captur
 
 def test_a_message_names_no_place_where_minus_infinity_is_right() -> None:
     assert "expected -inf, got -inf" not in str(failure(a_fixed_number))
+
+
+def refuses_one(logits, p):  # type: ignore[no-untyped-def]
+    assert p < 0.95
+    return from_below(logits, p)
+
+
+def past_the_end(logits, p):  # type: ignore[no-untyped-def]
+    ordered = logits.sort(dim=-1, descending=True).values
+    last = (ordered.softmax(-1).cumsum(-1) < p).sum(-1, keepdim=True)
+    return logits.masked_fill(logits < ordered.gather(-1, last), -torch.inf)
+
+
+@pytest.mark.parametrize("answer", [refuses_one, past_the_end])
+def test_p_may_be_one(answer: Any) -> None:
+    for seed in SEEDS:
+        failure(answer, seed)

@@ -280,3 +280,11 @@ def test_what_no_text_asks_for_is_a_remark(capsys: pytest.CaptureFixture[str]) -
     assert "cannot be trained" in remarks_on(detached, capsys)
     assert "changes the very numbers that entered" in remarks_on(in_place, capsys)
     assert "One thing" not in remarks_on(right_13b.with_a_mask, capsys)
+
+
+def test_one_inside_the_other_meets_in_one_layer_whatever_the_seed() -> None:
+    """Whoever takes off every `forward` but the class's own opens an outer `with` on the same layer, too."""
+    gone = 'matrix.__dict__.pop("forward", None)'
+    answer = mutated(right_13b.by_another_forward, ("matrix.forward = before", gone))
+    for seed in range(12):
+        assert "inner one is closed" in str(failure(answer, seed))

@@ -170,6 +170,23 @@ def test_weights_that_only_look_as_if_they_learned_are_a_remark(capsys: pytest.C
     assert "to set `alpha` later has no effect" in said
 
 
+class MergeFreezes(WithParameters):
+    def merge(self):
+        self.requires_grad_(False)
+        return super().merge()
+
+
+class FlattensTexts(WithParameters):
+    def forward(self, x):
+        return super().forward(x.reshape(len(x), -1, x.shape[-1])).reshape(*x.shape[:-1], -1)
+
+
+@pytest.mark.parametrize("answer", [MergeFreezes, FlattensTexts])
+def test_merge_changes_nothing_and_x_has_any_axes(answer: Any) -> None:
+    for seed in SEEDS:
+        failure_a(answer, seed)
+
+
 # 14b
 
 
@@ -285,3 +302,21 @@ def test_a_layer_put_in_place_of_another_learns_as_a_matrix_of_its_rank() -> Non
         optimizer.step()
     change = adapter.merge().weight - adapter.linear.weight
     assert torch.linalg.matrix_rank(change, atol=1e-5) == 2
+
+
+def any_for_all(weight, bits=8):
+    largest = weight.abs().amax(1, keepdim=True)
+    scale = torch.where((weight == 0).any(1, keepdim=True), 1.0, largest) / (2 ** (bits - 1) - 1)
+    return (weight / scale).round().to(torch.int8), scale
+
+
+def small_ones_lost(weight, bits=8):
+    largest = weight.abs().amax(1, keepdim=True)
+    scale = torch.where(largest < 1e-2, 1.0, largest) / (2 ** (bits - 1) - 1)
+    return (weight / scale).round().to(torch.int8), scale
+
+
+@pytest.mark.parametrize("answer", [any_for_all, small_ones_lost])
+def test_small_rows_and_single_zeros_are_met(answer: Any) -> None:
+    for seed in range(12):
+        failure_b(answer, seed)
