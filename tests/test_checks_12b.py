@@ -156,23 +156,24 @@ def test_a_faulty_rotate_is_traced_back_to_its_exercise() -> None:
         assert failed.misconception == "rotate: both with a plus"
 
 
-KEEP = 'cache["keys"], cache["values"] = keys, values'
-LINE_12B = 'keys = torch.cat([cache["keys"], keys], dim=1)'
+KEEP, JOIN = 'cache["keys"], cache["values"] = keys, values', 'keys = torch.cat([cache["keys"], keys], dim=1)'
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    "changes",
     [
-        (LINE_12B, "keys = torch.cat([self.kept if seen else keys[:, :0], keys], dim=1); self.kept = keys"),
-        (KEEP, 'cache["keys"], cache["values"] = keys[:, -64:], values[:, -64:]'),
-        ("rotate(keys, positions, self.base)", "rotate(keys, positions, 10000.0 if seen else self.base)"),
+        [(JOIN, "keys = torch.cat([self.kept, keys], dim=1)"), (KEEP, f"{KEEP}; self.kept = keys")],
+        [(KEEP, 'cache["keys"], cache["values"] = keys[:, -64:], values[:, -64:]')],
+        [("rotate(keys, positions, self.base)", "rotate(keys, positions, 10000.0 if seen else self.base)")],
     ],
     ids=["the last text's keys", "the last 64 keys", "base without a cache alone"],
 )
-def test_what_goes_wrong_only_with_some_cache_is_refused(old: str, new: str) -> None:
+def test_what_goes_wrong_only_with_some_cache_is_refused(changes: list[tuple[str, str]]) -> None:
     source = inspect.getsource(layers.GroupedQueryAttention)
-    assert old in source
-    answer = defined(source.replace(old, new), "GroupedQueryAttention", vars(layers))
+    for old, new in changes:
+        assert old in source
+        source = source.replace(old, new)
+    answer = defined(source, "GroupedQueryAttention", vars(layers))
     for seed in SEEDS:
         failure(answer, seed)
 
